@@ -1,0 +1,95 @@
+"""JSON over HTTP for the systems that have no client library of their own: time limits, masking, errors by who must act."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from gitops_agent.errors import ApplyFailed, Unavailable
+from gitops_agent.secret import mask
+
+_CONNECT_TIMEOUT = 5.0
+_QUOTED = 300
+"""Characters of an error's body that are worth repeating."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server said. `data` is the parsed JSON, None where the body is none."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+    data: Any
+
+
+class Api:
+    """One HTTP API. Keeps its connection; used by one thread at a time."""
+
+    def __init__(self, system: str, url: str, *, headers: Mapping[str, str] | None = None, timeout: float = 30) -> None:
+        self.system = system
+        """How errors name it: `gitea`, `concourse` …"""
+        self.url = url.rstrip("/")
+        self._timeout = timeout
+        self._session = requests.Session()
+        self._session.trust_env = False  # proxies and ~/.netrc of whoever started the agent would send tokens elsewhere
+        self._session.headers.update(headers or {})
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        data: bytes | None = None,
+        params: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
+        accept: Collection[int] = (),
+    ) -> Answer:
+        """One request. 2xx and the statuses in `accept` are answers; redirects are not followed, a token must not travel.
+
+        Raises Unavailable when the server cannot be reached, answers 5xx, 429 or refuses the token; ApplyFailed otherwise.
+        """
+        try:
+            response = self._session.request(
+                method,
+                f"{self.url}{path}",
+                json=json,
+                data=data,
+                params=params,
+                headers=headers,
+                timeout=(_CONNECT_TIMEOUT, self._timeout),
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            raise Unavailable(f"{self.system} cannot be reached at {self.url}: {_cause(error)}") from None
+        if (response.ok and response.status_code < 300) or response.status_code in accept:
+            return Answer(response.status_code, response.headers, response.text, _json(response))
+        said = mask(" ".join(response.text.split())[:_QUOTED])
+        message = f"{self.system} answered {response.status_code} to {method} {path}: {said}"
+        if response.status_code >= 500 or response.status_code in (401, 403, 429):
+            raise Unavailable(message)
+        raise ApplyFailed(message)
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def _json(response: requests.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        return None
+
+
+def _cause(error: requests.RequestException) -> str:
+    """The innermost reason in words: `connection refused`, not four nested class names."""
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    cause: BaseException = error
+    while (inner := cause.__cause__ or cause.__context__) is not None:
+        cause = inner
+    return (getattr(cause, "strerror", None) or str(cause) or type(error).__name__).lower()

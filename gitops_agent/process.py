@@ -1,0 +1,106 @@
+"""The one place that starts programs: time limits, process groups, no shell, no terminal, no secrets in what comes back.
+
+A program inherits the descriptors in `inherited` (the environment's lock): an agent that was killed and started again waits for an
+orphaned `compose up` instead of racing it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitops_agent import secret
+from gitops_agent.errors import CommandFailed, Unavailable
+
+inherited: set[int] = set()
+"""Descriptors every program gets. `lock` adds its own."""
+
+_GRACE = 2.0
+"""Seconds between SIGTERM and SIGKILL for a program that ran out of time."""
+_TAIL = 2000
+"""Characters of output kept in an error."""
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a program left behind. `stdout` is not masked: it is for parsing; `stderr` is, it is for people."""
+
+    status: int
+    stdout: bytes
+    stderr: str
+
+    @property
+    def text(self) -> str:
+        return self.stdout.decode(errors="replace")
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    timeout: float,
+    env: Mapping[str, str] | None = None,
+    cwd: str | Path | None = None,
+    stdin: bytes | None = None,
+    accept: Sequence[int] = (0,),
+) -> Completed:
+    """Runs a program to its end. `env` is added to the agent's own.
+
+    Raises CommandFailed for an exit status that is not in `accept` and when `timeout` seconds are over (then its whole process group
+    is ended), Unavailable when the program does not exist.
+    """
+    name = Path(command[0]).name
+    with start(command, env=env, cwd=cwd) as process:
+        try:
+            stdout, stderr = process.communicate(stdin, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            end_group(process)
+            raise CommandFailed(f"{name} did not end within {timeout:g} s") from None
+        except BaseException:
+            end_group(process)
+            raise
+    completed = Completed(process.returncode, stdout, secret.mask(stderr.decode(errors="replace")))
+    if completed.status not in accept:
+        output = (completed.stderr + secret.mask(completed.text))[-_TAIL:].strip()
+        last = output.splitlines()[-1] if output else "no output"
+        raise CommandFailed(f"{name} exited with {completed.status}: {last}", output=output, status=completed.status)
+    return completed
+
+
+def start(
+    command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, cwd: str | Path | None = None
+) -> subprocess.Popen[bytes]:
+    """Starts a program in a process group of its own, all three streams as pipes. Raises Unavailable when it does not exist."""
+    try:
+        return subprocess.Popen(
+            [str(part) for part in command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **(env or {})},
+            cwd=cwd,
+            start_new_session=True,
+            pass_fds=tuple(inherited),
+        )
+    except OSError as error:
+        raise Unavailable(f"cannot run {command[0]}: {error.strerror}") from None
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """Ends a program with all its children: SIGTERM, and SIGKILL after a moment. Reaps it."""
+    for number, grace in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, None)):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        try:
+            process.communicate(timeout=grace)
+        except subprocess.TimeoutExpired:
+            continue
+        except ValueError:  # a stream was closed before; nothing is left to read
+            process.wait()
+        break
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # children that outlived it

@@ -1,0 +1,10 @@
+"""agent.toml, parsed once into frozen models; nothing else reads configuration.
+
+The repository says *what*; the operator's agent.toml says *where*: addresses, token files, directories, commands and policies are
+only here, so no commit can point a token elsewhere or run a command on the host.
+"""
+
+from gitops_agent.settings.load import load
+from gitops_agent.settings.models import AgentSettings, EnvironmentSettings, Report
+
+__all__ = ["AgentSettings", "EnvironmentSettings", "Report", "load"]

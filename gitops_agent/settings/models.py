@@ -1,0 +1,109 @@
+"""The settings and their manual: docs/reference/agent-toml.md is generated from the docstrings under the fields."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, InstanceOf
+
+from gitops_agent.target import Seconds, TargetSettings
+
+
+class Report(StrEnum):
+    """Where the outcome of a run is written."""
+
+    GITEA = "gitea"
+    NOTES = "notes"
+    NONE = "none"
+
+
+class OnFailure(StrEnum):
+    """What happens to the systems when an apply fails."""
+
+    HALT = "halt"
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class EnvironmentSettings(_Settings):
+    """`[environments.NAME]`: one branch of one config repo, its targets and policies."""
+
+    source: str
+    """The config repo: an `http(s)://` or `ssh://` URL, `user@host:path`, or a path on this host. Never holds a password."""
+    branch: str = "main"
+    """The branch to follow."""
+    token_file: Path | None = None
+    """File with the Gitea token of the agent's bot user, for git over HTTP and for commit statuses."""
+    username: str = "gitops-agent"
+    """User name that goes with the token in git over HTTP; Gitea accepts any."""
+    ssh_key_file: Path | None = None
+    """Private key for git over SSH. The host key must be in `known_hosts_file`."""
+    known_hosts_file: Path | None = None
+    """Host keys for git over SSH, in the format of OpenSSH's known_hosts."""
+    ca_file: Path | None = None
+    """CA certificates (PEM) to trust for git and Gitea over HTTPS; the host's own unless set."""
+    refs: Path | None = None
+    """The same repository on this host's disk, bare. Its branch ref is watched, never read: a push is noticed before it returns."""
+    poll: Seconds = Field(default=60, ge=1)
+    """Seconds between looks at the branch when nothing rings: the floor under webhooks, which Gitea never sends twice."""
+    resync: Seconds = Field(default=600, ge=1)
+    """Seconds between full looks at all targets for drift."""
+    on_failure: OnFailure = OnFailure.HALT
+    """`halt`: what was applied stays as it is, the commit is red, the next commit or attempt mends it."""
+    report: Report | None = None
+    """`gitea`: commit statuses; `notes`: git notes under refs/notes/gitops in the source; `none`. Unset: `gitea` for an `http(s)`
+    source, `notes` for a path."""
+    gitea: str = ""
+    """Address of Gitea for statuses, `https://git.example.org`; taken from an `http(s)` source unless set."""
+    webhook_secret_file: Path | None = None
+    """File with the secret that Gitea signs webhooks with. Without it every webhook is refused."""
+    max_file_bytes: int = Field(default=1 << 20, gt=0)
+    """A larger file in the config repo is the author's mistake."""
+    max_tree_bytes: int = Field(default=64 << 20, gt=0)
+    """The same for the sum of all files."""
+    git_timeout: Seconds = Field(default=60, gt=0)
+    """Seconds for one git command."""
+    render_timeout: Seconds = Field(default=10, gt=0)
+    """Seconds for rendering all templates of a revision."""
+    render_memory: int = Field(default=256 << 20, ge=64 << 20)
+    """Bytes of memory for rendering."""
+    targets: tuple[InstanceOf[TargetSettings], ...] = ()
+    """`[[environments.NAME.targets]]`: the systems, in the order they are applied."""
+
+
+class ServeSettings(_Settings):
+    """`[serve]`: webhook, API and pages."""
+
+    listen: str = "127.0.0.1:8555"
+    """Address and port."""
+    url: str = ""
+    """Where people and Gitea reach it, for links in commit statuses; `http://` and `listen` unless set."""
+    token_file: Path | None = None
+    """File with the bearer token of the API and the password of the pages. Made at first start, in `state`, unless set."""
+
+
+class SecretSettings(_Settings):
+    """`[secrets]`: where references are resolved."""
+
+    directory: Path | None = None
+    """Directory that serves `file:NAME`, one value a file. `STATE/secrets` unless set."""
+
+
+class AgentSettings(_Settings):
+    """The top of agent.toml."""
+
+    state: Path = Path("/var/lib/gitops-agent")
+    """Directory of the agent's own: mirrors, journal, locks, caches. 0700."""
+    log_format: str = Field(default="text", pattern="^(text|json)$")
+    """`text` for people, `json` for Promtail; on standard error."""
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    """The least serious messages that are logged."""
+    keep_runs: int = Field(default=1000, ge=10)
+    """Runs that the journal keeps for each environment."""
+    serve: ServeSettings = ServeSettings()
+    secrets: SecretSettings = SecretSettings()
+    environments: dict[str, InstanceOf[EnvironmentSettings]] = Field(default_factory=dict)
+    """`[environments.NAME]`; names are lower-case letters, digits and hyphens."""
