@@ -40,10 +40,15 @@ class InvalidRevision(AgentError):
     acts = "author"
 
     def __init__(self, message: str, *, file: str = "", line: int = 0) -> None:
+        self.message = message
         self.file = file
         self.line = line
         where = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
         super().__init__(f"{where}{message}")
+
+    def below(self, folder: str) -> InvalidRevision:
+        """The same error with the file's path as seen from the directory above `folder`."""
+        return InvalidRevision(self.message, file=f"{folder}/{self.file}" if self.file else f"{folder}/", line=self.line)
 
 
 class UnsafePlan(AgentError):
@@ -79,6 +84,12 @@ class CommandFailed(ApplyFailed):
         self.output = output
         self.status = status
         super().__init__(message)
+
+
+class Refused(AgentError):
+    """The operator asked for something that cannot be done now: a sync while suspended, a run that somebody else's lock forbids."""
+
+    acts = "operator"
 
 
 class Superseded(AgentError):

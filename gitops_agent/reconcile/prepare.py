@@ -1,0 +1,105 @@
+"""The reading half of a run: from a revision to a plan for every target, with nothing touched."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gitops_agent.errors import AgentError, Unavailable
+from gitops_agent.model import Revision
+from gitops_agent.reconcile.applied import LastApplied
+from gitops_agent.reconcile.desired import Desired, parse
+from gitops_agent.reconcile.planning import Planner, TargetPlan
+from gitops_agent.reconcile.progress import Progress
+from gitops_agent.render import Renderer
+from gitops_agent.secret import Resolver
+from gitops_agent.source import Source
+from gitops_agent.target import Drift, Target
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything a run is going to do, before it does anything."""
+
+    revision: Revision
+    desired: Desired
+    plans: tuple[TargetPlan, ...]
+    planner: Planner = field(repr=False)
+    whole: bool = True
+    """Everything that differs is applied; otherwise each target's drift policy decides."""
+
+    def first_error(self) -> AgentError | None:
+        """What forbids the run: the author's mistakes anywhere. What cannot be reached is planned again when its turn comes."""
+        errors = [plan.error for plan in self.plans if plan.error is not None]
+        return next((error for error in errors if not isinstance(error, Unavailable)), None)
+
+
+class Reconciler:
+    """Prepares the runs of one environment: its source, its renderer, its targets and its secrets."""
+
+    def __init__(
+        self,
+        environment: str,
+        *,
+        source: Source,
+        renderer: Renderer,
+        targets: Sequence[Target],
+        lookup: Resolver,
+        key: bytes,
+        state: Path,
+    ) -> None:
+        self.environment = environment
+        self.source = source
+        self.targets = tuple(targets)
+        self._renderer = renderer
+        self._lookup = lookup
+        self._key = key
+        self._secrets = state / "secrets.json"
+        self.applied = LastApplied(source.applied, self._read_and_parse)
+
+    def prepare(
+        self,
+        revision: Revision,
+        progress: Progress,
+        *,
+        whole: bool = True,
+        consented: Collection[str] = (),
+        stop: Callable[[], None] = lambda: None,
+    ) -> Prepared:
+        """Raises InvalidRevision for mistakes that show without asking a system; the others come with their target's plan."""
+        with progress.step("read"):
+            files = self.source.read(revision)
+        with progress.step("render"):
+            tree = self._renderer.render(files, self.environment, revision, self._key)
+            desired = parse(tree, self.targets, self._key)
+        stop()
+        planner = Planner(self._key, self._lookup, self.applied, consented)
+        targets = [target for target in self.targets if whole or target.settings.drift is not Drift.IGNORE]
+        plans = planner.plan_all(targets, desired, progress, stop)
+        return Prepared(revision, desired, tuple(plans), planner, whole)
+
+    def succeeded(self, prepared: Prepared) -> None:
+        """Remembers what is now real: the revision, what it says, and the secrets it used."""
+        if self.source.applied() != prepared.revision:
+            self.source.mark_applied(prepared.revision)
+        self.applied.remember(prepared.revision, prepared.desired)
+        secrets = {**self.known_secrets(), **{plan.target.name: plan.secrets for plan in prepared.plans}}
+        if secrets != self.known_secrets():
+            staged = self._secrets.with_suffix(".new")
+            staged.write_text(json.dumps(secrets))
+            staged.replace(self._secrets)
+
+    def known_secrets(self) -> Mapping[str, str]:
+        """The keyed digest of each target's secrets at the last successful run."""
+        with suppress(OSError, ValueError):
+            known = json.loads(self._secrets.read_text())
+            if isinstance(known, dict):
+                return known
+        return {}
+
+    def _read_and_parse(self, revision: Revision) -> Desired:
+        tree = self._renderer.render(self.source.read(revision), self.environment, revision, self._key)
+        return parse(tree, self.targets, self._key)
