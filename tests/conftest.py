@@ -1,0 +1,69 @@
+"""What every test needs: real servers on PATH, a quiet git, and no way to pass by skipping."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# Before anything is collected: modules may look for their server when they are imported.
+_PROGRAMS = [str(ROOT / ".cache/servers/bin"), str(ROOT / ".venv/bin"), os.environ["PATH"], "/usr/sbin", "/sbin"]
+os.environ["PATH"] = os.pathsep.join(_PROGRAMS)
+os.environ.update(
+    GIT_CONFIG_GLOBAL=os.devnull,
+    GIT_CONFIG_NOSYSTEM="1",
+    GIT_TERMINAL_PROMPT="0",
+    GIT_AUTHOR_NAME="Test",
+    GIT_AUTHOR_EMAIL="test@example.org",
+    GIT_COMMITTER_NAME="Test",
+    GIT_COMMITTER_EMAIL="test@example.org",
+)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A `server` test cannot be skipped: a server that is missing is a failure, or CI would be green without it."""
+    report = yield
+    if report.skipped and item.get_closest_marker("server") and not hasattr(report, "wasxfail"):
+        why = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid}: a server test must not skip ({why}). script/servers installs what it needs."
+    return report
+
+
+@pytest.fixture(scope="session")
+def binary() -> Callable[[str], str]:
+    """`binary("consul")`: the path of a real server's program, from `CONSUL_BIN` or PATH; the test fails where there is none."""
+
+    def find(name: str) -> str:
+        path = os.environ.get(f"{name.upper().replace('-', '_')}_BIN") or shutil.which(name)
+        if path is None:
+            pytest.fail(f"{name} is not here: script/servers installs it", pytrace=False)
+        return path
+
+    return find
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """`free_port()`: a TCP port on loopback that nothing listens on, each time another one."""
+    taken: set[int] = set()
+
+    def find() -> int:
+        while True:
+            with socket.socket() as listener:
+                listener.bind(("127.0.0.1", 0))
+                port: int = listener.getsockname()[1]
+            if port not in taken:
+                taken.add(port)
+                return port
+
+    return find
