@@ -28,9 +28,8 @@ class TargetResult:
 class Progress:
     """Collects what happens in one run. Planning runs in several threads, so everything here takes the lock."""
 
-    def __init__(self, run: Run, show: Callable[[Run], None] = lambda _run: None) -> None:
+    def __init__(self, run: Run) -> None:
         self._lock = threading.Lock()
-        self._show = show
         self.run = run
         self.results: dict[str, TargetResult] = {}
         self.touched = False
@@ -74,4 +73,3 @@ class Progress:
     def _update(self, change: Callable[[Run], Run]) -> None:
         with self._lock:
             self.run = change(self.run)
-        self._show(self.run)

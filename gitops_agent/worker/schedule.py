@@ -88,8 +88,8 @@ class Schedule:
     def decide(
         self, now: float, head: Revision | None, applied: Revision | None, *, rejected: bool, trigger: str
     ) -> Decision | None:
-        """What to run now, if anything. `head` is the newest revision known, `applied` the last successful one, `rejected` says that
-        head must never be tried again by itself. While head is no good, the systems are held at what was applied."""
+        """What to run now, if anything. `head` is the newest revision known, `applied` the last successful one, `rejected` says
+        that head must never be tried again by itself. While head is no good, the systems are held at what was applied."""
         if head is not None and self._sync:
             self._sync = False
             return Decision(head, "sync", whole=True)
