@@ -66,21 +66,13 @@ class Subject(ABC):
     def tamper(self) -> None:
         """Changes by hand one thing that `first` declares."""
 
+    @abstractmethod
     def vandalise(self) -> None:
-        """Removes by hand one thing that `first` declares. Not every kind can have that."""
-        raise NotImplementedError
+        """Removes by hand one thing that `first` declares."""
 
-    def plant(self, files: Files) -> None:
-        """Brings about by hand, without any mark, what `files` say. For kinds in which something foreign can be adopted."""
-        raise NotImplementedError
-
-    def ailing(self) -> AbstractContextManager[None]:
-        """Makes the system sick for a while: `health` must not say healthy, or observe must say Unavailable."""
-        raise NotImplementedError
-
+    @abstractmethod
     def with_secret(self, placeholder: str) -> Files:
         """`first` with the placeholder somewhere in it."""
-        raise NotImplementedError
 
     def writes(self) -> int:
         """Writes that the system has received so far, where something counts them."""
@@ -94,6 +86,22 @@ class Subject(ABC):
     def target(self, **more: Any) -> Target:
         """A new object, as after a restart of the agent. `more` are further settings."""
         return build(self.kind, {**self.settings(), **more}, self.site())
+
+
+class AdoptableSubject(Subject):
+    """A kind in which something foreign can have the name of something desired."""
+
+    @abstractmethod
+    def plant(self, files: Files) -> None:
+        """Brings about by hand, without any mark, what `files` say."""
+
+
+class AilingSubject(Subject):
+    """A kind that can be told to be sick."""
+
+    @abstractmethod
+    def ailing(self) -> AbstractContextManager[None]:
+        """Makes the system sick for a while: `health` must not say healthy, or observe must say Unavailable."""
 
 
 def build(kind: str, settings: Mapping[str, Any], site: Site) -> Target:
