@@ -43,15 +43,15 @@ def run(
     command: Sequence[str | Path],
     *,
     timeout: float,
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, str | None] | None = None,
     cwd: str | Path | None = None,
     stdin: bytes | None = None,
     accept: Sequence[int] = (0,),
 ) -> Completed:
-    """Runs a program to its end. `env` is added to the agent's own.
+    """Runs a program to its end. `env` is added to the agent's own; None takes a variable away.
 
-    Raises CommandFailed for an exit status that is not in `accept` and when `timeout` seconds are over (then its whole process group
-    is ended), Unavailable when the program does not exist.
+    Raises CommandFailed for an exit status that is not in `accept` and when `timeout` seconds are over (then its whole process
+    group is ended), Unavailable when the program does not exist.
     """
     name = Path(command[0]).name
     with start(command, env=env, cwd=cwd) as process:
@@ -72,7 +72,7 @@ def run(
 
 
 def start(
-    command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, cwd: str | Path | None = None
+    command: Sequence[str | Path], *, env: Mapping[str, str | None] | None = None, cwd: str | Path | None = None
 ) -> subprocess.Popen[bytes]:
     """Starts a program in a process group of its own, all three streams as pipes. Raises Unavailable when it does not exist."""
     try:
@@ -81,7 +81,7 @@ def start(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, **(env or {})},
+            env={name: value for name, value in {**os.environ, **(env or {})}.items() if value is not None},
             cwd=cwd,
             start_new_session=True,
             pass_fds=tuple(inherited),
