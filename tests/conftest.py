@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -52,18 +54,21 @@ def binary() -> Callable[[str], str]:
     return find
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
-    """`free_port()`: a TCP port on loopback that nothing listens on, each time another one."""
+    """`free_port()`: a TCP port on loopback that nothing listens on, each time another one.
+
+    Below the range that the kernel takes ports of outgoing connections from, and at random: tests run beside each other.
+    """
     taken: set[int] = set()
 
     def find() -> int:
         while True:
-            with socket.socket() as listener:
-                listener.bind(("127.0.0.1", 0))
-                port: int = listener.getsockname()[1]
-            if port not in taken:
-                taken.add(port)
-                return port
+            port = random.randrange(20_000, 32_000)
+            with socket.socket() as probe, suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                if port not in taken:
+                    taken.add(port)
+                    return port
 
     return find
