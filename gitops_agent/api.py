@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -29,7 +30,15 @@ class Answer:
 class Api:
     """One HTTP API. Keeps its connection; used by one thread at a time."""
 
-    def __init__(self, system: str, url: str, *, headers: Mapping[str, str] | None = None, timeout: float = 30) -> None:
+    def __init__(
+        self,
+        system: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 30,
+        ca_file: Path | None = None,
+    ) -> None:
         self.system = system
         """How errors name it: `gitea`, `concourse` …"""
         self.url = url.rstrip("/")
@@ -37,6 +46,8 @@ class Api:
         self._session = requests.Session()
         self._session.trust_env = False  # proxies and ~/.netrc of whoever started the agent would send tokens elsewhere
         self._session.headers.update(headers or {})
+        if ca_file is not None:
+            self._session.verify = str(ca_file)
 
     def call(
         self,
@@ -65,10 +76,10 @@ class Api:
                 allow_redirects=False,
             )
         except requests.RequestException as error:
-            raise Unavailable(f"{self.system} cannot be reached at {self.url}: {_cause(error)}") from None
+            raise Unavailable(f"{self.system} cannot be reached at {self.url}: {cause(error)}") from None
         if (response.ok and response.status_code < 300) or response.status_code in accept:
             return Answer(response.status_code, response.headers, response.text, _json(response))
-        said = mask(" ".join(response.text.split())[:_QUOTED])
+        said = mask(" ".join(response.text.split()))[:_QUOTED]  # never the other way: half a secret is not recognised
         message = f"{self.system} answered {response.status_code} to {method} {path}: {said}"
         if response.status_code >= 500 or response.status_code in (401, 403, 429):
             raise Unavailable(message)
@@ -85,11 +96,11 @@ def _json(response: requests.Response) -> Any:
         return None
 
 
-def _cause(error: requests.RequestException) -> str:
+def cause(error: OSError) -> str:
     """The innermost reason in words: `connection refused`, not four nested class names."""
     if isinstance(error, requests.Timeout):
         return "no answer in time"
-    cause: BaseException = error
-    while (inner := cause.__cause__ or cause.__context__) is not None:
-        cause = inner
-    return (getattr(cause, "strerror", None) or str(cause) or type(error).__name__).lower()
+    root: BaseException = error
+    while (inner := root.__cause__ or root.__context__) is not None:
+        root = inner
+    return (getattr(root, "strerror", None) or str(root) or type(error).__name__).lower()
