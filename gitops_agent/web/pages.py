@@ -60,8 +60,8 @@ def blueprint(agent: Agent) -> Blueprint:
             flash(mask(str(error)))
         return redirect(url_for("pages.environment", name=name), 303)
 
-    routes.app_template_global("commit_page")(lambda run: _commit_page(agent, run.environment, run.revision.sha))
-    for word in (words.ago, words.clock, words.duration, words.state_of):
+    routes.app_template_global("commit_page")(lambda environment, sha: _commit_page(agent, environment, sha))
+    for word in (words.ago, words.clock, words.duration, words.sentence, words.state_of):
         routes.app_template_filter(word.__name__)(word)
     routes.app_template_filter("iso")(shape.moment)
     # A secret of several lines is one text still; cut into lines it could not be recognised.

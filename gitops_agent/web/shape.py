@@ -13,9 +13,12 @@ def environment(environment: Environment, url: str) -> dict[str, Any]:
     status = environment.status()
     return {
         "name": status.name,
-        "source": environment.settings.source,
-        "branch": environment.settings.branch,
+        "source": status.source,
+        "branch": status.branch,
+        "ready": status.ready,
+        "waiting": status.waiting,
         "suspended": status.suspended,
+        "fetch_error": status.fetch_error,
         "outcome": status.outcome,
         "message": status.message,
         "head": revision(status.head),

@@ -60,6 +60,18 @@ def state_of(status: EnvironmentStatus) -> str:
     return str(status.outcome)
 
 
+def sentence(status: EnvironmentStatus) -> str:
+    """What goes with that word: why, or what the last run said."""
+    if status.suspended:
+        return status.waiting
+    if status.current is not None:
+        run = status.current
+        return f"in progress: {run.steps[-1].name} is done" if run.steps else f"just begun, by {run.trigger}"
+    if status.outcome == "success" and status.drift:
+        return "; ".join(f"{target.name}: {target.message}" for target in status.targets if target.drift)
+    return status.message or status.waiting or "no run yet"
+
+
 def outcome_of(run: Run, running: bool) -> str:
     """One word for a run; one that nobody works on and that never ended was cut short by a crash."""
     if run.outcome is not None:
