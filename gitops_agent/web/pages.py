@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 
+from gitops_agent import moments
 from gitops_agent.errors import Refused, Unavailable
 from gitops_agent.model import Run
 from gitops_agent.secret import mask
@@ -61,7 +62,7 @@ def blueprint(agent: Agent) -> Blueprint:
         return redirect(url_for("pages.environment", name=name), 303)
 
     routes.app_template_global("commit_page")(lambda environment, sha: _commit_page(agent, environment, sha))
-    for word in (words.ago, words.clock, words.duration, words.sentence, words.state_of):
+    for word in (moments.ago, moments.clock, moments.duration, words.sentence, words.state_of):
         routes.app_template_filter(word.__name__)(word)
     routes.app_template_filter("iso")(shape.moment)
     # A secret of several lines is one text still; cut into lines it could not be recognised.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gitops_agent.model import Run, Step
-from gitops_agent.web.words import duration
+from gitops_agent.moments import duration
 
 _THINNEST = 0.5
 """Per cent: a step of a millisecond in a run of a minute is still to be seen."""

@@ -1,48 +1,13 @@
-"""Times and states in words, as the pages say them."""
+"""States in words, as the pages say them."""
 
 from __future__ import annotations
 
-import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gitops_agent.model import Run
 
 if TYPE_CHECKING:
     from gitops_agent.worker import EnvironmentStatus
-
-
-def duration(seconds: float) -> str:
-    """`42 ms`, `3.2 s`, `2 min 5 s`, `1 h 3 min`."""
-    if seconds < 0.9995:
-        return f"{max(seconds, 0) * 1000:.0f} ms"
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
-    minutes = whole // 60
-    return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
-
-
-def ago(moment: float) -> str:
-    """`just now`, `12 s ago`, `3 min ago`, `5 d ago`; `in 8 s` for what is to come."""
-    distance = time.time() - moment
-    if -1 < distance < 3:
-        return "just now"
-    size = abs(distance)
-    for unit, word in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
-        if size >= unit:
-            amount = f"{int(size // unit)} {word}"
-            return f"{amount} ago" if distance > 0 else f"in {amount}"
-    return "now"
-
-
-def clock(moment: float) -> str:
-    """`2026-11-23 20:53:07 UTC`."""
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def state_of(status: EnvironmentStatus) -> str:
