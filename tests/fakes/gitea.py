@@ -1,0 +1,166 @@
+"""A Gitea as far as the agent needs one: commit statuses, commits and webhooks of repositories, tokens with scopes.
+
+It does what Gitea 1.26.3 was seen doing, oddities included: tests/test_gitea_recorded.py plays the exchanges recorded there against
+it. State survives `stop()` and `start()`, on the same port. Every request is kept, also those answered with trouble.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import ClassVar
+from urllib.parse import parse_qsl, urlsplit
+
+from tests.fakes.gitea_api import ROUTES, Asked
+from tests.fakes.gitea_state import Json, Reply, Repository, Request, Trouble
+from tests.fakes.http import Server
+
+
+class FakeGitea:
+    def __init__(self, port: int = 0) -> None:
+        self.repositories: dict[str, Repository] = {}
+        self.tokens: dict[str, frozenset[str]] = {}
+        self.trouble = Trouble()
+        self.largest_page = 50
+        self.requests: list[Request] = []
+        self._changed = threading.Condition()
+        self._port = port
+        self._server: Server | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> FakeGitea:
+        handler = type("Handler", (_Handler,), {"fake": self})
+        self._server = Server(self._port, handler)
+        self._port = self._server.port
+        return self
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    def __enter__(self) -> FakeGitea:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def add_repository(
+        self, name: str, *, commits: Iterable[str] = (), git: Path | None = None, private: bool = True
+    ) -> Repository:
+        self.repositories[name] = Repository(name, private, git, set(commits))
+        return self.repositories[name]
+
+    def add_token(self, token: str, *scopes: str) -> str:
+        """A token of the repositories' owner; `write:repository` unless scopes are named."""
+        self.tokens[token] = frozenset(scopes or ("write:repository",))
+        return token
+
+    def statuses(self, repository: str, sha: str, context: str | None = None) -> list[tuple[str, str]]:
+        """(state, description) of a commit's statuses, oldest first."""
+        with self._changed:
+            rows = self.repositories[repository].statuses.get(sha, [])
+            return [(row["status"], row["description"]) for row in rows if context in (None, row["context"])]
+
+    def count(self, method: str, path: str = "") -> int:
+        """Requests so far whose path contains `path`."""
+        with self._changed:
+            return sum(1 for request in self.requests if request.method == method and path in request.path)
+
+    def wait(self, condition: Callable[[], object], timeout: float = 10) -> bool:
+        """Until `condition` holds; it is asked after each request."""
+        with self._changed:
+            return bool(self._changed.wait_for(condition, timeout))
+
+    def answer(self, method: str, url: str, token: str | None, body: bytes) -> Reply:
+        parts = urlsplit(url)
+        query = dict(parse_qsl(parts.query))
+        with self._changed:
+            self.requests.append(Request(method, parts.path, query, _parsed(body), time.time()))
+            reply = self._fail() or self._route(method, parts.path, query, token, body)
+            if reply.status == 201 and "/statuses/" in parts.path and self.trouble.drop_answers > 0:
+                self.trouble.drop_answers -= 1
+                reply = Reply(0, cut=True)
+            self._changed.notify_all()
+        time.sleep(self.trouble.delay)
+        return reply
+
+    def _fail(self) -> Reply | None:
+        if self.trouble.fail <= 0:
+            return None
+        self.trouble.fail -= 1
+        headers = {"Retry-After": self.trouble.retry_after} if self.trouble.retry_after else {}
+        return Reply(self.trouble.status, {"message": "trouble"}, headers)
+
+    def _route(self, method: str, path: str, query: dict[str, str], token: str | None, body: bytes) -> Reply:
+        if token and token not in self.tokens:
+            return self._problem(401, "invalid username, password or token")
+        if (method, path) == ("GET", "/api/v1/version"):
+            return Reply(200, {"version": "1.26.3"})
+        match = re.fullmatch(r"/api/v1/repos/([^/]+/[^/]+)(/.*)?", path)
+        if match is None:
+            return self._problem(404, "not found", errors=None)
+        wanted = "read:repository" if method == "GET" else "write:repository"
+        scopes = self.tokens.get(token or "", frozenset())
+        if token and not scopes & {wanted, "write:repository", "all"}:
+            lacks = f"required=[{wanted}], token scope={','.join(sorted(scopes))}"
+            return self._problem(403, f"token does not have at least one of required scope(s), {lacks}")
+        repository = self.repositories.get(match[1])
+        for allowed, pattern, answer in ROUTES:
+            found = re.fullmatch(pattern, match[2] or "")
+            if method == allowed and found and repository is not None and (token or not repository.private):
+                if not token and (method != "GET" or pattern == "/hooks"):
+                    return self._problem(401, "token is required")
+                return answer(Asked(self.url, repository, found.groups(), query, body, self.largest_page))
+        return self._problem(404, "not found", errors=None)
+
+    def _problem(self, status: int, message: str, **more: Json) -> Reply:
+        return Reply(status, {**more, "message": message, "url": f"{self.url}/api/swagger"})
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    fake: ClassVar[FakeGitea]
+
+    def _serve(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        reply = self.fake.answer(self.command, self.path, _token(self.headers.get("Authorization", "")), body)
+        if reply.cut:
+            self.close_connection = True
+            return
+        content = b"" if reply.body is None else json.dumps(reply.body).encode()
+        self.send_response(reply.status)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", "application/json;charset=utf-8")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_POST = do_DELETE = _serve  # noqa: N815 -- the names http.server asks for
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def _token(authorization: str) -> str | None:
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() == "basic":  # the token as the password of any user
+        return base64.b64decode(value).decode().rpartition(":")[2]
+    return value or None
+
+
+def _parsed(body: bytes) -> Json:
+    try:
+        return json.loads(body) if body else None
+    except ValueError:
+        return None
