@@ -1,0 +1,45 @@
+"""What agent.toml says of every target that publishes files."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field, field_validator
+
+from gitops_agent.target import TargetSettings
+
+
+class Publish(StrEnum):
+    """How files get to where a program reads them."""
+
+    SWITCH = "switch"
+    IN_PLACE = "in-place"
+
+
+class FileTargetSettings(TargetSettings):
+    """`directory` and how to publish there."""
+
+    directory: Path
+    """Absolute path of the directory to publish to, the same on the host and in the agent's container."""
+    publish: Publish = Publish.SWITCH
+    """`switch`: every version is a directory of its own in `directory/versions`, and the program reads `directory/current`, a link
+    that is moved in one step; a container mounts `directory`. `in-place`: files are rewritten in their inodes, directly in
+    `directory`, for containers that mount single files or several directories of it; what else lies there is left alone."""
+    ignore: tuple[str, ...] = ()
+    """Paths below `directory` that programs write themselves, with `*` for any text: `["upstreams/*"]`. Never published, compared
+    or healed."""
+    secret_mode: str = Field(default="0600", pattern="^0[0-7]{3}$")
+    """Mode of files that hold a secret. Other files are 0644."""
+    secret_owner: str = Field(default="", pattern="^([0-9]+(:[0-9]+)?)?$")
+    """Owner of files that hold a secret, as numbers: `101` or `101:101`; the agent's own user unless set, which may set it only
+    as root."""
+    keep: int = Field(default=3, ge=1)
+    """Versions that `switch` keeps besides the one in use."""
+
+    @field_validator("directory")
+    @classmethod
+    def _absolute(cls, directory: Path) -> Path:
+        if not directory.is_absolute() or ".." in directory.parts or len(directory.parts) < 2:
+            raise ValueError("must be an absolute path below /")
+        return directory

@@ -1,0 +1,209 @@
+"""The base of all kinds that are «a directory, a check, a reload»."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import ClassVar
+
+from gitops_agent.errors import AgentError, ApplyFailed, CommandFailed, InvalidRevision, Unavailable
+from gitops_agent.file_target import tree
+from gitops_agent.file_target.in_place import InPlace
+from gitops_agent.file_target.publisher import Found, Publisher
+from gitops_agent.file_target.record import RecordFile
+from gitops_agent.file_target.settings import FileTargetSettings, Publish
+from gitops_agent.file_target.switch import Switch
+from gitops_agent.model import Action, Batch, Files, Origin, Resource, State
+from gitops_agent.plan import Plan
+from gitops_agent.secret import references
+from gitops_agent.target import Site, Target
+
+_log = logging.getLogger(__name__)
+_UNVERIFIED = "not verified"
+
+
+class FileTarget(Target):
+    """A resource is a file, named by its path. Its spec: `content` (bytes); `mode` of one that holds a secret; and, of an observed
+    one that lies there as desired but was not seen to be loaded, `loaded`: the mark of an apply that was cut short.
+
+    A kind says how to `check`, `reload` and `verify`.
+    """
+
+    atomic: ClassVar[bool] = True
+
+    class Settings(FileTargetSettings):
+        """A kind adds its own fields here."""
+
+    settings: FileTargetSettings
+
+    def __init__(self, settings: FileTargetSettings, site: Site) -> None:
+        super().__init__(settings, site)
+        self.record = RecordFile(settings.directory, f"{site.environment}/{settings.name}")
+        self.publisher: Publisher = (
+            Switch(settings.directory, self.record, site.key, settings.keep)
+            if settings.publish is Publish.SWITCH
+            else InPlace(settings.directory, self.record, site.key)
+        )
+        self._checked = ""
+        """Digest of the delta that passed the check last: between planning and applying nobody checks twice."""
+
+    @property
+    def checks(self) -> bool:
+        """Whether there is anything to check with; the staged copy is made for that alone."""
+        return True
+
+    @abstractmethod
+    def check(self, staged: Path) -> None:
+        """Lets the program's own checker look at `staged`, which holds what `self.publisher.live` will hold.
+
+        Raises InvalidRevision with file (relative to the folder) and line for what the author must mend, Unavailable for what
+        could not be reached or resolved, and for mistakes in files that are not the author's.
+        """
+
+    @abstractmethod
+    def reload(self) -> None:
+        """Tells the program to read its files again. Does nothing when it does not run: it will read them when it starts."""
+
+    @abstractmethod
+    def verify(self) -> None:
+        """Waits until the program is seen to use what it was told to load. Raises ApplyFailed when it does not."""
+
+    def scope(self) -> frozenset[str]:
+        return frozenset({f"directory:{self.settings.directory}/"})
+
+    def parse(self, files: Files) -> State:
+        return State.of(*(self._resource(path, content) for path, content in files.items() if not self.ignores(path)))
+
+    def _resource(self, path: str, content: bytes) -> Resource:
+        if tree.PRIVATE in Path(path).parts:
+            raise InvalidRevision(f"{tree.PRIVATE} is the agent's own name in published directories", file=path)
+        try:
+            holds_secret = bool(references(content, self.site.key))
+        except InvalidRevision as error:
+            raise InvalidRevision(str(error), file=path) from None
+        mode = {"mode": self.settings.secret_mode} if holds_secret else {}
+        return Resource(path, {"content": content, **mode}, origin=Origin(path))
+
+    def ignores(self, path: str) -> bool:
+        return any(fnmatchcase(path, pattern) for pattern in self.settings.ignore)
+
+    def observe(self, desired: State) -> State:
+        with self._naming(Unavailable):
+            found = {path: file for path, file in self.publisher.found(list(desired.resources)).items() if not self.ignores(path)}
+            observed = State.of(*_observed(found, desired))
+            delta = self._delta(desired, observed)
+            if delta:
+                self._check(delta)
+        return observed
+
+    def _delta(self, desired: State, observed: State) -> tree.Delta:
+        """What an apply would write; the very thing `apply` makes of the plan, unless the plan is refused."""
+        delta: dict[str, tree.File | None] = {}
+        for wanted in desired:
+            found = observed.get(wanted.name)
+            if found is None or found.spec != wanted.spec:
+                delta[wanted.name] = self._file(wanted)
+        if self.settings.prune:
+            delta.update({found.name: None for found in observed if found.owned and found.name not in desired})
+        return delta
+
+    def _file(self, resource: Resource) -> tree.File:
+        mode = resource.spec.get("mode")
+        if mode is None:
+            return tree.File(resource.spec["content"])
+        uid, _, gid = self.settings.secret_owner.partition(":")
+        owner = (int(uid), int(gid) if gid else -1) if uid else None
+        return tree.File(resource.spec["content"], int(mode, 8), owner)
+
+    def _check(self, delta: tree.Delta) -> None:
+        if not self.checks:
+            return
+        digest = _digest(delta)
+        if digest == self._checked:
+            return
+        with self.record.staging("check") as staging:
+            staging.chmod(0o755)  # a checker may run as another user
+            staged = staging / self.publisher.live.name
+            tree.copy(self.publisher.live, delta, staged)
+            self.check(staged)
+        self._checked = digest
+
+    def apply(self, plan: Plan) -> Iterator[Batch]:
+        changes = plan.without(Action.ADOPT, Action.REFUSE)
+        delta = {change.name: None if change.after is None else self._file(change.after) for change in changes}
+        if delta:
+            with self._naming(ApplyFailed):
+                self._check(delta)
+                try:
+                    self.publisher.publish(delta)
+                    self._activate()
+                except Exception as error:
+                    self._checked = ""
+                    self._take_back(error)
+                    raise
+        adopted = [change.name for change in plan.only(Action.ADOPT)]
+        if adopted:
+            with self._naming(ApplyFailed):
+                self.publisher.adopt(adopted)
+        yield tuple(plan.without(Action.REFUSE))
+
+    def _activate(self) -> None:
+        self.reload()
+        self.verify()
+        self.publisher.confirm()
+
+    def _take_back(self, error: Exception) -> None:
+        """The previous files are published and loaded again. Raises what the run shall say."""
+        try:
+            if not self.restore():
+                return
+        except (AgentError, OSError) as second:
+            raise ApplyFailed(f"{error}; and the previous files could not be brought back: {second}") from error
+        message = f"{error}; the previous files are back"
+        if isinstance(error, CommandFailed):
+            raise CommandFailed(message, output=error.output, status=error.status) from error
+        raise ApplyFailed(message) from error
+
+    def restore(self) -> bool:
+        if not self.publisher.revert():
+            return False
+        _log.warning("previous files are brought back", extra={"target": self.name})
+        self._activate()
+        return True
+
+    @contextmanager
+    def _naming(self, kind: type[AgentError]) -> Iterator[None]:
+        """Errors of the disk end here: full, read-only, not allowed."""
+        try:
+            yield
+        except OSError as error:
+            raise kind(f"{self.name}: {error.filename or self.settings.directory}: {error.strerror}") from None
+
+
+def _observed(found: Mapping[str, Found], desired: State) -> Iterator[Resource]:
+    for path, there in found.items():
+        wanted = desired.get(path)
+        if there.file is None:
+            if wanted is None:  # gone from the disk, but the program may still use it
+                yield Resource(path, {"content": b"", "loaded": _UNVERIFIED})
+        elif isinstance(there.file, str):
+            yield Resource(path, {"content": there.file}, owned=there.owned)
+        else:
+            spec: dict[str, object] = {"content": there.file.content}
+            if wanted is not None and "mode" in wanted.spec:
+                # A file that is not ours yet is adopted as it is, mode and all.
+                spec["mode"] = f"{there.file.mode:04o}" if there.owned else wanted.spec["mode"]
+            if not there.loaded and wanted is not None and spec == wanted.spec:
+                spec["loaded"] = _UNVERIFIED
+            yield Resource(path, spec, owned=there.owned)
+
+
+def _digest(delta: Mapping[str, tree.File | None]) -> str:
+    parts = {path: None if file is None else [hashlib.sha256(file.content).hexdigest(), file.mode] for path, file in delta.items()}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,70 @@
+"""`files`: a directory, with commands from agent.toml that check, reload and verify. For everything that has no kind of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import Field
+
+from gitops_agent import process, secret
+from gitops_agent.errors import ApplyFailed, CommandFailed, Unavailable
+from gitops_agent.file_target import FileTarget, FileTargetSettings
+from gitops_agent.file_target.complaint import complaint
+from gitops_agent.target import Seconds
+
+_NOT_NOW = 75
+"""EX_TEMPFAIL of sysexits.h: how a check says that it could not reach or resolve something."""
+
+
+class FilesTarget(FileTarget):
+    class Settings(FileTargetSettings):
+        check: tuple[str, ...] = ()
+        """Command that looks at the files before they are published, as a list; `{staged}` stands for a directory that holds them
+        as they will be. Exit status 75 says that something could not be reached: the author is not blamed, and it is tried again.
+        Lines such as `{staged}/a.conf:12: message` are shown as file and line of the repository."""
+        reload: tuple[str, ...] = ()
+        """Command that makes the program read its files again, run after they were published."""
+        verify: tuple[str, ...] = ()
+        """Command that succeeds when the program uses them. When it or `reload` fails, the previous files are published again and
+        `reload` and `verify` run once more."""
+        check_timeout: Seconds = Field(default=30, gt=0)
+        """Seconds for `check`."""
+
+    settings: Settings
+
+    @property
+    def checks(self) -> bool:
+        return bool(self.settings.check)
+
+    def check(self, staged: Path) -> None:
+        command = self._command(self.settings.check, staged)
+        try:
+            done = process.run(command, timeout=self.settings.check_timeout, accept=range(256))
+        except CommandFailed as error:  # ran out of time, or was killed: says nothing about the files
+            raise Unavailable(f"{self.name}: check: {error}") from None
+        output = f"{done.stderr}\n{secret.mask(done.text)}"
+        if done.status == _NOT_NOW:
+            raise Unavailable(f"{self.name}: check: {complaint(output, staged)}")
+        if done.status:
+            raise complaint(output, staged)
+
+    def reload(self) -> None:
+        self._run(self.settings.reload)
+
+    def verify(self) -> None:
+        self._run(self.settings.verify)
+
+    def _run(self, command: Sequence[str]) -> None:
+        if not command:
+            return
+        try:
+            process.run(self._command(command, self.publisher.live), timeout=self.settings.timeout)
+        except Unavailable as error:
+            raise ApplyFailed(str(error)) from None
+
+    def _command(self, command: Sequence[str], staged: Path) -> list[str]:
+        return [part.replace("{staged}", str(staged)).replace("{directory}", str(self.publisher.live)) for part in command]
+
+
+TARGET = FilesTarget
