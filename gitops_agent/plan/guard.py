@@ -12,6 +12,8 @@ from gitops_agent.plan.plan import Plan
 _FEW = 10
 """Below this many owned resources a share says nothing; an empty desired state is refused at any size."""
 _NAMED = 3
+_LONGEST = 40
+"""Characters of one name: the digest at the end must still fit a commit status."""
 
 
 @dataclass(frozen=True)
@@ -26,24 +28,22 @@ def guard(plan: Plan, limits: Limits, consented: Collection[str] = ()) -> None:
     the last three pass when `consented` holds the plan's digest (failure modes 14, 30)."""
     foreign = [change.name for change in plan if change.action is Action.REFUSE]
     if foreign:
-        raise UnsafePlan(f"{plan.target}: {_names(foreign)} not ours and different; set adopt = true to take over")
-    if plan.digest in consented:
-        return
-    deleted = [change.name for change in plan if change.action is Action.DELETE]
-    kept = plan.owned - len(deleted)
-    if deleted and kept == 0 and not any(change.action is Action.CREATE for change in plan):
-        raise _unsafe(plan, f"would delete all {len(deleted)} owned resources")
-    if plan.owned >= _FEW and len(deleted) * 100 > limits.max_delete_percent * plan.owned:
-        raise _unsafe(plan, f"would delete {len(deleted)} of {plan.owned} resources")
+        raise UnsafePlan(f"{plan.target}: {_names(foreign)} not ours, with other content; adopt = true takes over")
+    refusal = _refusal(plan, limits)
+    if refusal and plan.digest not in consented:
+        raise UnsafePlan(f"{plan.target}: {refusal}; consent: sync --allow-deletes {plan.digest}", digest=plan.digest)
+
+
+def _refusal(plan: Plan, limits: Limits) -> str:
+    deleted = sum(change.action is Action.DELETE for change in plan)
+    if deleted and deleted >= plan.owned and not any(change.action is Action.CREATE for change in plan):
+        return f"would delete all {deleted} owned resources"
+    if plan.owned >= _FEW and deleted * 100 > limits.max_delete_percent * plan.owned:
+        return f"would delete {deleted} of {plan.owned} resources"
     destroyed = [change.destructive for change in plan if change.destructive]
-    if destroyed:
-        raise _unsafe(plan, f"would destroy {_names(destroyed)}")
-
-
-def _unsafe(plan: Plan, what: str) -> UnsafePlan:
-    return UnsafePlan(f"{plan.target}: {what}; consent: sync --allow-deletes {plan.digest}", digest=plan.digest)
+    return f"would destroy {_names(destroyed)}" if destroyed else ""
 
 
 def _names(names: list[str]) -> str:
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    return ", ".join(name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…" for name in names[:_NAMED]) + more

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from gitops_agent.model import Action, Change
+from gitops_agent.plan.diff import visible
 
 _SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "-", Action.ADOPT: "=", Action.REFUSE: "!"}
 _PAST = {
@@ -19,6 +21,7 @@ _PAST = {
     Action.ADOPT: "adopted",
     Action.REFUSE: "refused",
 }
+_FUTURE = {**{action: f"to {action}" for action in _PAST}, Action.REFUSE: "refused"}
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,10 @@ class Plan:
         """Whether applying it writes anything to the system."""
         return any(change.action is not Action.ADOPT for change in self.changes)
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
-        """Names this very plan, for consent and approval: what changes, from what to what, secrets as references."""
+        """Names this very plan, for consent and approval: what changes, from what to what. Made only of what may be printed: from
+        a digest of anything else a short secret could be guessed."""
         digest = hashlib.sha256(self.target.encode())
         for change in self.changes:
             before, after = change.before, change.after
@@ -57,8 +61,7 @@ class Plan:
                 "action": change.action,
                 "name": change.name,
                 "version": before.version if before else None,
-                # Live content of a secret never enters, not even digested: its version stands for it.
-                "before": before.spec if before and not (before.sensitive or after is None or after.sensitive) else None,
+                "before": before.printable if before else None,
                 "after": after.printable if after else None,
                 "destructive": change.destructive,
             }
@@ -67,17 +70,20 @@ class Plan:
 
     def count(self) -> str:
         """`2 created, 1 deleted`, or `no changes`: the words of a commit status."""
+        return self._counted(_PAST)
+
+    def _counted(self, words: Mapping[Action, str]) -> str:
         counts = Counter(change.action for change in self.changes)
-        return ", ".join(f"{counts[action]} {_PAST[action]}" for action in _PAST if counts[action]) or "no changes"
+        return ", ".join(f"{counts[action]} {word}" for action, word in words.items() if counts[action]) or "no changes"
 
     def text(self, *, diffs: bool = True) -> str:
         """The plan for people: a line a change with its reason, the diff indented below it."""
         if not self.changes:
             return f"{self.target}: no changes\n"
-        lines = [f"{self.target}: {self.count()} (plan {self.digest})"]
+        lines = [f"{self.target}: {self._counted(_FUTURE)} (plan {self.digest})"]
         for change in self.changes:
             lost = f"; DESTROYS {change.destructive}" if change.destructive else ""
-            lines.append(f"  {_SIGNS[change.action]} {change.action:<6} {change.name}: {change.reason}{lost}")
+            lines.append(visible(f"  {_SIGNS[change.action]} {change.action:<6} {change.name}: {change.reason}{lost}"))
             if diffs and change.diff:
                 lines.extend(f"      {line}".rstrip() for line in change.diff.splitlines())
         return "\n".join(lines) + "\n"

@@ -96,8 +96,6 @@ class Language(ImmutableSandboxedEnvironment):
 
 
 def secret_function(signing: bytes) -> Callable[..., Sealed]:
-    """For templates, whose second argument `encode` is `json`, `base64` or `url`."""
-
     def secret(reference: object, encode: object = "") -> Sealed:
         if isinstance(reference, jinja2.Undefined):
             str(reference)
@@ -111,7 +109,7 @@ def secret_function(signing: bytes) -> Callable[..., Sealed]:
 
 
 def fail(message: object) -> None:
-    """`{{ fail("…") }}`: the author's own check of a value."""
+    """The author's own check of a value has found something."""
     raise TemplateRuntimeError(str(message))
 
 
