@@ -57,7 +57,7 @@ def install(app: Flask, token: str, failures: Bucket, *, https: bool) -> None:
 def _guard(token: str, failures: Bucket) -> ResponseReturnValue | None:
     if request.endpoint in OPEN or request.endpoint is None:  # None: there is no such route; saying so tells nothing
         return None
-    if "Authorization" in request.headers or for_programs():
+    if for_programs():
         _require_bearer(token, failures)
         return None
     if "csrf" not in session:

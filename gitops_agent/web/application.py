@@ -13,8 +13,8 @@ from gitops_agent.web.agent import Agent, Environment, Runs
 from gitops_agent.web.limit import Bucket
 from gitops_agent.web.server import LARGEST_BODY
 
-_RATE, _BURST = 5, 50
-"""Wrong tokens and signatures a second, and at once, that are logged and answered in full."""
+_FORGIVEN = 5
+"""Wrong tokens and signatures a second that are forgotten."""
 
 
 def create(
@@ -23,8 +23,12 @@ def create(
     token: str,
     url: str,
     ready: Callable[[], Mapping[str, str]],
+    *,
+    patience: int = 50,
 ) -> Flask:
-    """`token` is the bearer token of the API and the password of the pages, `url` where people reach the front page.
+    """`token` is the bearer token of the API and the password of the pages, `url` where people reach the front page. `ready` names
+    what is not ready yet, with the reason. `patience` is how many wrong tokens and signatures at once are answered and logged one by
+    one before 429 takes their place.
 
     Raises ConfigError for a token that could be guessed.
     """
@@ -37,7 +41,7 @@ def create(
         MAX_FORM_MEMORY_SIZE=64 << 10,
         MAX_FORM_PARTS=32,
     )
-    failures = Bucket(_RATE, _BURST)
+    failures = Bucket(_FORGIVEN, patience)
     answers.install(app)
     app.jinja_env.globals["version"] = __version__
     access.install(app, token, failures, https=public.scheme == "https")

@@ -51,7 +51,9 @@ def blueprint(agent: Agent, failures: Bucket) -> Blueprint:
             return _refuse(refused, failures)
         awake = [name for name in names if not agent.environments[name].status().suspended]
         if not awake:
-            return _refuse(NothingQueued(409, f"{', '.join(names)} is suspended; it looks at the branch when it is resumed"), failures)
+            return _refuse(
+                NothingQueued(409, f"{', '.join(names)} is suspended; it looks at the branch when it is resumed"), failures
+            )
         for name in awake:
             agent.environments[name].wake("webhook")
         _log.info("webhook", extra={"delivery": repr(delivery), "queued": ", ".join(awake), "test": push.test})

@@ -59,3 +59,12 @@ def person(client: FlaskClient) -> FlaskClient:
     answer = client.post("/login", data={"token": TOKEN})
     assert answer.status_code == 303, answer.text
     return client
+
+
+@pytest.fixture
+def served(world: World) -> Iterator[str]:
+    """The application on a real port; gives its address."""
+    server = web.serve(world.app, "127.0.0.1:0")
+    server.start()
+    yield f"http://{server.address}"
+    server.close()

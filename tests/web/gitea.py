@@ -33,7 +33,9 @@ def sign(body: bytes, secret: str = WEBHOOK_SECRET) -> str:
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-def headers(body: bytes, secret: str = WEBHOOK_SECRET, *, event: str = "push", delivery: str = "", **changed: str) -> dict[str, str]:
+def headers(
+    body: bytes, secret: str = WEBHOOK_SECRET, *, event: str = "push", delivery: str = "", **changed: str
+) -> dict[str, str]:
     """`services/webhook/deliver.go`, addDefaultHeaders."""
     delivery = delivery or str(uuid.uuid4())
     right = sign(body, secret) if secret else ""

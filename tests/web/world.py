@@ -48,7 +48,12 @@ class MemoryEnvironment:
 
 
 def environment(
-    name: str, directory: Path, *, source: str = "https://git.example.org/ops/config.git", branch: str = "main", secret: str = WEBHOOK_SECRET
+    name: str,
+    directory: Path,
+    *,
+    source: str = "https://git.example.org/ops/config.git",
+    branch: str = "main",
+    secret: str = WEBHOOK_SECRET,
 ) -> MemoryEnvironment:
     """An environment that was applied once, with its webhook secret in a file; no file for an empty secret."""
     file = directory / f"{name}-webhook-secret"
