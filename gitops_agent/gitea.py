@@ -85,6 +85,10 @@ class Gitea:
             raise ConfigError(f"{source} names no repository of Gitea: it should end in OWNER/NAME.git")
         return cls(address or f"{base}{below}", repository, token_file, ca_file)
 
+    @property
+    def url(self) -> str:
+        return self._api.url
+
     def close(self) -> None:
         self._api.close()
 
@@ -161,7 +165,7 @@ class Gitea:
         if answer.status == 429:
             raise Throttled(f"gitea asks to slow down: {_said(answer)}", _pause(answer.headers))
         if answer.status in (200, 201) and answer.data is None:
-            raise Unavailable(f"what answers at {self._api.url} is not Gitea: {_said(answer)}")
+            raise Unavailable(f"what answers at {self.url} is not Gitea: {_said(answer)}")
         return answer
 
     def _headers(self) -> dict[str, str]:

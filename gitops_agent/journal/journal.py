@@ -39,12 +39,18 @@ class Journal:
         self._store: Store | None = None
         self._lost = ""
         self._lost_until = 0.0
+        metrics.journal_lost.set(0)
 
     def close(self) -> None:
         with self._lock:
             if self._store is not None:
                 self._store.close()
                 self._store = None
+
+    @property
+    def lost(self) -> str:
+        """Why the journal cannot be used; empty while it can."""
+        return self._lost
 
     # Runs.
 
