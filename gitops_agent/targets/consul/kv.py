@@ -6,10 +6,10 @@ import base64
 import re
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
-from gitops_agent.errors import Unavailable
+from gitops_agent.errors import InvalidRevision, Unavailable
 from gitops_agent.model import Action, Batch, Change, Files, Resource
 from gitops_agent.target import Site
 from gitops_agent.targets.consul import keys
@@ -43,17 +43,20 @@ class KeyValues(ResourceType):
 
     def parse(self, files: Files) -> Iterator[Resource]:
         resources = [*keys.parse(files, self._prefix)]
-        self._record.holding([_key(resource.name) for resource in resources]).check()
+        try:
+            self._record.holding([_key(resource.name) for resource in resources]).check()
+        except InvalidRevision as error:
+            raise InvalidRevision(str(error), file=next(iter(files))) from None
         yield from resources
 
     def observe(self, desired: Sequence[Resource]) -> Iterator[Resource]:
         self._record = self._read_record()
         rows = _rows(self._read_keys(self._client))
         concerned = self._record.names | {_key(resource.name) for resource in desired}
-        self._seen.look({row["Key"]: row["ModifyIndex"] for row in rows if row["Key"] in concerned})
+        self._seen.look({row.key: row.index for row in rows if row.key in concerned})
         for row in rows:
-            spec = {"value": keys.text(_value(row))}
-            yield Resource(f"kv:{row['Key']}", spec, version=row["ModifyIndex"], owned=row["Key"] in self._record.names)
+            owned = row.key in self._record.names
+            yield Resource(f"kv:{row.key}", {"value": keys.text(row.value)}, version=row.index, owned=owned)
 
     def apply(self, changes: Sequence[Change]) -> Iterator[Batch]:
         puts = [change for change in changes if change.action is not Action.DELETE]
@@ -69,7 +72,7 @@ class KeyValues(ResourceType):
         try:
             while True:
                 answer = self._read_keys(client, [("index", index), ("wait", _WAIT)] if index else [])
-                live = {row["Key"]: row["ModifyIndex"] for row in _rows(answer)}
+                live = {row.key: row.index for row in _rows(answer)}
                 returned, index = index, answer.index
                 if index < returned:
                     yield "consul's index went back: restored from a snapshot?"
@@ -87,7 +90,7 @@ class KeyValues(ResourceType):
         answer = self._client.read(f"/v1/kv/{key}", needs=f'key "{key}" {{ policy = "write" }}')
         empty = replace(self._record.holding(()), others=(), index=0)
         rows = _rows(answer)
-        return empty.read(_value(rows[0]), rows[0]["ModifyIndex"]) if rows else empty
+        return empty.read(rows[0].value, rows[0].index) if rows else empty
 
     def _read_keys(self, client: Client, parameters: Parameters = ()) -> Answer:
         needs = f'key_prefix "{self._prefix}" {{ policy = "write" }}'
@@ -146,14 +149,18 @@ def _operation(change: Change) -> Operation:
     return Operation(_key(change.name), index, value.encode() if isinstance(value, str) else value, change)
 
 
-def _rows(answer: Answer) -> list[dict[str, Any]]:
-    rows = answer.data or []
-    if not isinstance(rows, list) or not all(
-        isinstance(row, dict) and {"Key", "Value", "ModifyIndex"} <= row.keys() for row in rows
-    ):
-        raise Unavailable("what answers instead of consul speaks nonsense")
-    return rows
+@dataclass(frozen=True)
+class _Row:
+    key: str
+    value: bytes
+    index: int
 
 
-def _value(row: dict[str, Any]) -> bytes:
-    return base64.b64decode(row["Value"] or "")
+def _rows(answer: Answer) -> list[_Row]:
+    try:
+        return [
+            _Row(row["Key"], base64.b64decode(row["Value"] or "", validate=True), int(row["ModifyIndex"]))
+            for row in answer.data or []
+        ]
+    except (TypeError, KeyError, ValueError):
+        raise Unavailable("what answers instead of consul speaks nonsense") from None
