@@ -26,9 +26,10 @@ def create(
     *,
     patience: int = 50,
 ) -> Flask:
-    """`token` is the bearer token of the API and the password of the pages, `url` where people reach the front page. `ready` names
-    what is not ready yet, with the reason. `patience` is how many wrong tokens and signatures at once are answered and logged one by
-    one before 429 takes their place.
+    """`token` is the bearer token of the API and the password of the pages, `url` where people reach the front page.
+
+    `ready` names what is not ready yet, with the reason; empty means ready. `patience` is how many wrong tokens and signatures at
+    once are answered and logged one by one before 429 takes their place.
 
     Raises ConfigError for a token that could be guessed.
     """

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from waitress import wasyncore
@@ -23,7 +24,7 @@ LARGEST_BODY = 1 << 20
 """Bytes of a request; Gitea's payload of a push is a few KiB."""
 _LARGEST_HEAD = 16 << 10
 _THREADS = 4
-_CONNECTIONS = 100
+_CONNECTIONS = 250
 _FINISH = 2.0
 """Seconds that requests in hand get when the agent stops."""
 
@@ -89,7 +90,8 @@ class Server:
         """Takes no new connections, finishes the requests in hand, and ends."""
         self._closing.set()
         if self._thread.is_alive():
-            self._listening[0].pull_trigger()
+            with suppress(OSError):  # it noticed by itself and has closed the trigger
+                self._listening[0].pull_trigger()
             self._thread.join(_FINISH * 2 + 5)
         else:
             self._end()

@@ -22,6 +22,8 @@ _log = logging.getLogger(__name__)
 
 _REMEMBERED = 10_000
 """Delivery ids kept: about 1 MiB at most, days of pushes."""
+_UNSIGNED = frozenset({401, 403, 415})
+"""Answers that anybody can bring about."""
 _RATE, _BURST = 200, 1000
 """Signed deliveries a second, and at once: no Gitea of a small cloud sends as many, and each costs us a millisecond."""
 
@@ -46,14 +48,9 @@ def blueprint(agent: Agent, failures: Bucket) -> Blueprint:
             if not seen.add(delivery):
                 raise NothingQueued(409, "this delivery was seen before")
             push = read(request.headers, body)
-            names = followers(push, settings, signed)
+            awake = _not_suspended(agent, followers(push, settings, signed))
         except NothingQueued as refused:
             return _refuse(refused, failures)
-        awake = [name for name in names if not agent.environments[name].status().suspended]
-        if not awake:
-            return _refuse(
-                NothingQueued(409, f"{', '.join(names)} is suspended; it looks at the branch when it is resumed"), failures
-            )
         for name in awake:
             agent.environments[name].wake("webhook")
         _log.info("webhook", extra={"delivery": repr(delivery), "queued": ", ".join(awake), "test": push.test})
@@ -67,9 +64,16 @@ def blueprint(agent: Agent, failures: Bucket) -> Blueprint:
     return routes
 
 
+def _not_suspended(agent: Agent, names: tuple[str, ...]) -> list[str]:
+    awake = [name for name in names if not agent.environments[name].status().suspended]
+    if not awake:
+        raise NothingQueued(409, f"{', '.join(names)} is suspended; it will look when it is resumed")
+    return awake
+
+
 def _refuse(refused: NothingQueued, failures: Bucket) -> ResponseReturnValue:
     answer = {"queued": [], "reason": refused.reason}
-    unsigned = refused.status in (401, 403)
+    unsigned = refused.status in _UNSIGNED
     # An empty bucket changes nothing for who signs rightly; it keeps a storm of others out of the log.
     if refused.status == 429 or (unsigned and not failures.take()):
         answer["reason"] = refused.reason if refused.status == 429 else "too many deliveries that are not signed rightly"

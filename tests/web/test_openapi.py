@@ -46,7 +46,9 @@ def examine(address: str, directory: Path, *options: str) -> None:
     program = shutil.which("schemathesis")
     assert program is not None
     command = [program, "run", f"{address}/api/v1/openapi.json", "--header", f"Authorization: Bearer {TOKEN}", "--no-color"]
-    ended = subprocess.run([*command, "--max-examples=25", *options], cwd=directory, capture_output=True, text=True, timeout=110)
+    ended = subprocess.run(
+        [*command, "--max-examples=25", *options], cwd=directory, capture_output=True, text=True, timeout=110, check=False
+    )
     assert ended.returncode == 0, ended.stdout
     assert re.search(r"\d{3} passed|\d{3} generated", ended.stdout), ended.stdout
 

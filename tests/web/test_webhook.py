@@ -75,7 +75,9 @@ def test_one_secret_for_several_environments_rings_all_of_the_branch(world: Worl
         (b'{"ref": ' + b"9" * 9000 + b"}", "push", 400, "the body is not JSON"),
     ],
 )
-def test_what_rings_nothing_says_why(world: World, client: FlaskClient, body: bytes, event: str, status: int, reason: str) -> None:
+def test_what_rings_nothing_says_why(
+    world: World, client: FlaskClient, *, body: bytes, event: str, status: int, reason: str
+) -> None:
     """Failure modes 8, 9 and 61: 2xx only when something was queued."""
     answer = deliver(client, body, event=event)
     assert answer.status_code == status
