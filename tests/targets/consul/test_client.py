@@ -89,7 +89,6 @@ KEYS = "/v1/kv/conformance/"
         ((404, b"", {"X-Consul-Results-Filtered-By-ACLs": "true"}), "consul hid a part of its answer"),
     ],
 )
-@pytest.mark.server
 def test_an_answer_that_is_none_is_unavailable(
     make: Make, impostor: Impostor, answer: tuple[int, bytes, dict[str, str]], message: str
 ) -> None:
@@ -100,7 +99,6 @@ def test_an_answer_that_is_none_is_unavailable(
     assert message in str(raised.value)
 
 
-@pytest.mark.server
 def test_the_token_follows_no_redirect(make: Make, impostor: Impostor) -> None:
     impostor.answers[KEYS] = (302, b"", {"Location": f"{impostor.url}/elsewhere"})
     with pytest.raises(Unavailable, match="cannot be reached"):
@@ -108,7 +106,6 @@ def test_the_token_follows_no_redirect(make: Make, impostor: Impostor) -> None:
     assert "/elsewhere" not in [path for path, _ in impostor.seen]
 
 
-@pytest.mark.server
 def test_every_call_carries_the_configured_token(
     make: Make, impostor: Impostor, token_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,7 +123,6 @@ def test_every_call_carries_the_configured_token(
     assert {token for _, token in impostor.seen} == {None}
 
 
-@pytest.mark.server
 def test_a_rotated_token_is_taken_up(make: Make, consul: ConsulServer, token_file: Path) -> None:
     """Failure mode 10. The old one is masked still."""
     target = make()
@@ -147,7 +143,6 @@ def test_a_rotated_token_is_taken_up(make: Make, consul: ConsulServer, token_fil
             plan(target, FILES)
 
 
-@pytest.mark.server
 def test_a_token_that_may_read_half_deletes_nothing(make: Make, consul: ConsulServer, token_file: Path) -> None:
     """Failure mode 37. Consul 1.11 and newer say that they hid something; an older one makes keys look absent: they would be
     created, never deleted, and that is refused."""
@@ -168,7 +163,6 @@ def modern(consul: ConsulServer) -> bool:
     return tuple(map(int, version.split(".")[:2])) >= (1, 11)
 
 
-@pytest.mark.server
 def test_a_server_that_hangs_is_left_in_time(make: Make, consul: ConsulServer) -> None:
     consul.process.send_signal(signal.SIGSTOP)
     try:
@@ -178,14 +172,12 @@ def test_a_server_that_hangs_is_left_in_time(make: Make, consul: ConsulServer) -
         consul.process.send_signal(signal.SIGCONT)
 
 
-@pytest.mark.server
 def test_nobody_there(make: Make, free_port: Callable[[], int]) -> None:
     port = free_port()
     with pytest.raises(Unavailable, match=f"^consul cannot be reached at http://127.0.0.1:{port}: connection refused$"):
         plan(make(address=f"http://127.0.0.1:{port}"), FILES)
 
 
-@pytest.mark.server
 @pytest.mark.parametrize("content", [b"[]", b"{", b'{"conformance/": [1', b"null", b'{"conformance/": 5}', b"\xff"])
 def test_a_damaged_record_stops_everything(make: Make, consul: ConsulServer, content: bytes) -> None:
     """Failure mode 37: without the record nobody knows what is whose."""

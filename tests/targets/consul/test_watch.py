@@ -66,7 +66,6 @@ def watching(target: Consul) -> Iterator[Rings]:
         thread.join()
 
 
-@pytest.mark.server
 @pytest.mark.slow
 def test_others_ring_and_we_do_not(make: Make, consul: ConsulServer) -> None:
     target = make()
@@ -89,7 +88,6 @@ def test_others_ring_and_we_do_not(make: Make, consul: ConsulServer) -> None:
         assert rings.said == [], "drift that was seen does not ring again"
 
 
-@pytest.mark.server
 def test_a_watch_of_nobody_raises(make: Make, free_port: Callable[[], int]) -> None:
     """The loop that tries again is the agent's."""
     with pytest.raises(Unavailable):
