@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gitops_agent.journal import Journal
     from gitops_agent.report import Destination, Outbox
     from gitops_agent.worker import Environment
+    from gitops_agent.worker.reporting import Reporter
 
 _log = logging.getLogger(__name__)
 
@@ -84,6 +85,31 @@ def refuse_overlaps(claims: dict[str, frozenset[str]]) -> None:
             raise ConfigError(f"targets {owner} and {other} may both own {other_claim!r}; give each its own scope")
 
 
+def destinations(settings: AgentSettings, reconcilers: Mapping[str, Reconciler], journal: Journal) -> dict[str, Destination]:
+    """Where the statuses of each environment go."""
+    from gitops_agent.gitea import Gitea
+    from gitops_agent.report import GiteaStatuses, GitNotes
+
+    destinations: dict[str, Destination] = {}
+    for name, environment in settings.environments.items():
+        report = _report(environment)
+        if report is Report.GITEA:
+            destinations[name] = GiteaStatuses(
+                Gitea.of(environment.source, environment.gitea, environment.token_file, environment.ca_file)
+            )
+        elif report is Report.NOTES:
+            destinations[name] = GitNotes(reconcilers[name].source, journal.statuses)
+    return destinations
+
+
+def reporter(settings: AgentSettings, name: str, journal: Journal, outbox: Outbox) -> Reporter:
+    """Says what becomes of the runs of one environment, as its `report` setting wants it."""
+    from gitops_agent.worker.reporting import Reporter
+
+    report = _report(settings.environments[name])
+    return Reporter(name, journal, url(settings), outbox.ring, statuses=report is not Report.NONE)
+
+
 class Agent:
     """Everything `gitops-agent serve` runs."""
 
@@ -99,7 +125,7 @@ class Agent:
         refuse_overlaps(
             {f"{name}/{target.name}": target.scope() for name, built in reconcilers.items() for target in built.targets}
         )
-        self.outbox: Outbox = Outbox(self.journal, _destinations(settings, reconcilers))
+        self.outbox: Outbox = Outbox(self.journal, destinations(settings, reconcilers, self.journal))
         self.environments: dict[str, Environment] = {
             name: _build(settings, built, self.journal, self.outbox) for name, built in reconcilers.items()
         }
@@ -112,11 +138,21 @@ class Agent:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stopped.set())
         with self.running():
-            server = web.serve(web.create(self), self.settings.serve.listen)
+            pages = web.create(self.environments, self.journal, self.token, url(self.settings), self.not_ready)
+            server = web.serve(pages, self.settings.serve.listen)
             _log.info("serving", extra={"url": url(self.settings), "environments": ", ".join(self.environments)})
             self._stopped.wait()
             _log.info("stopping")
             server.close()
+
+    def not_ready(self) -> dict[str, str]:
+        """What is not as it should be for serving, with the reason: for `/readyz`."""
+        reasons = {
+            name: status.waiting or "has not looked at its branch yet"
+            for name, environment in self.environments.items()
+            if not (status := environment.status()).ready and not status.suspended
+        }
+        return {**reasons, **({"journal": self.journal.lost} if self.journal.lost else {})}
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -179,34 +215,16 @@ def _report(environment: EnvironmentSettings) -> Report:
     return Report.NOTES
 
 
-def _destinations(settings: AgentSettings, reconcilers: Mapping[str, Reconciler]) -> dict[str, Destination]:
-    from gitops_agent.gitea import Gitea
-    from gitops_agent.report import GiteaStatuses, GitNotes
-
-    destinations: dict[str, Destination] = {}
-    for name, environment in settings.environments.items():
-        report = _report(environment)
-        if report is Report.GITEA:
-            destinations[name] = GiteaStatuses(
-                Gitea.of(environment.source, environment.gitea, environment.token_file, environment.ca_file)
-            )
-        elif report is Report.NOTES:
-            destinations[name] = GitNotes(reconcilers[name].source)
-    return destinations
-
-
 def _build(settings: AgentSettings, built: Reconciler, journal: Journal, outbox: Outbox) -> Environment:
     from gitops_agent.worker import Environment
-    from gitops_agent.worker.reporting import Reporter
 
     name = built.environment
-    environment = settings.environments[name]
-    reporter = Reporter(name, journal, url(settings), outbox.ring, statuses=_report(environment) is not Report.NONE)
+    reported = reporter(settings, name, journal, outbox)
     return Environment(
         name,
-        environment,
+        settings.environments[name],
         reconciler=built,
-        reporter=reporter,
+        reporter=reported,
         directory=settings.state / name,
-        clean=reporter.last_run_was_clean(built.source.applied()),
+        clean=reported.last_run_was_clean(built.source.applied()),
     )

@@ -18,8 +18,6 @@ from gitops_agent.target import Drift, Target
 
 _LOOKS = 0.1
 """Seconds between looks at a target that is not healthy yet; grows to a second."""
-_SOURCE_GRACE = 20.0
-"""Seconds that the source may be away after an apply: a restart of what leads to it is not yet a sawn-off branch."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +27,8 @@ class Waiting:
 
     stop: Callable[[], None] = lambda: None
     pause: Callable[[float], None] = time.sleep
+    source_grace: float = 20.0
+    """Seconds that the source may be away after an apply: a restart of what leads to it is not yet a sawn-off branch."""
 
 
 class SawnOff(ApplyFailed):
@@ -152,7 +152,7 @@ class _Writer:
         if self._source is None or self._source.reachable():
             return
         with self._progress.step(f"source after {target.name}"):
-            deadline = time.monotonic() + _SOURCE_GRACE
+            deadline = time.monotonic() + self._waiting.source_grace
             while time.monotonic() < deadline:
                 self._waiting.pause(1.0)
                 if self._source.reachable():

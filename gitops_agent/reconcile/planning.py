@@ -45,8 +45,8 @@ class Planner:
         self, targets: Sequence[Target], desired: Desired, progress: Progress, stop: Callable[[], None]
     ) -> list[TargetPlan]:
         """Plans in the order of `targets`. What prevents a plan comes back with the target; only bugs are raised."""
-        if len(targets) == 1:
-            return [self.plan(targets[0], desired, progress)]
+        if len(targets) < 2:
+            return [self.plan(target, desired, progress) for target in targets]
         with ThreadPoolExecutor(min(len(targets), _THREADS), thread_name_prefix="plan") as pool:
             planned = list(pool.map(lambda target: self.plan(target, desired, progress), targets))
         stop()

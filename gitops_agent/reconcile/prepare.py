@@ -60,6 +60,16 @@ class Reconciler:
         self._secrets = state / "secrets.json"
         self.applied = LastApplied(source.applied, self._read_and_parse)
 
+    def start(self) -> None:
+        """Starts what takes a while, without waiting for it."""
+        self._renderer.start()
+
+    def close(self) -> None:
+        for target in self.targets:
+            target.close()
+        self._renderer.close()
+        self.source.close()
+
     def prepare(
         self,
         revision: Revision,

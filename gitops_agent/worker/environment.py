@@ -58,7 +58,7 @@ class Environment:
         self._attempt: Attempt | None = None
         self._targets = {target.name: TargetStatus(target.name, target.settings.kind) for target in reconciler.targets}
         self._ready = False
-        self._waiting = ""
+        self._waiting = "starting"
         self._fetch_error = ""
         self._head: Revision | None = None
         self._applied: Revision | None = None
@@ -74,9 +74,7 @@ class Environment:
         if self._thread.is_alive():
             self._thread.join(timeout)
         self._watching.close()
-        for target in self._reconciler.targets:
-            target.close()
-        self.source.close()
+        self._reconciler.close()
         self._lock.release()
 
     def wake(self, reason: str) -> None:
@@ -130,6 +128,7 @@ class Environment:
             if self._stopping:
                 return
         self._waiting = ""
+        self._reconciler.start()
         self._watching.start()
         self._bell.ring("start")
         while not self._stopping:

@@ -5,7 +5,7 @@ A journal that is lost stops reporting, never reconciling: it says so itself, al
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from gitops_agent.journal import Journal, JournalLost
@@ -17,14 +17,14 @@ _STATES = {
     Outcome.SUCCESS: StatusState.SUCCESS,
     Outcome.FAILURE: StatusState.FAILURE,
     Outcome.ERROR: StatusState.ERROR,
-    Outcome.SUPERSEDED: StatusState.SKIPPED,
 }
 
 
 class Reporter:
-    """Writes the runs of one environment into the journal, and their outcomes into the outbox."""
+    """Writes the runs of one environment into the journal, and with them what is to be said of their commits."""
 
     def __init__(self, environment: str, journal: Journal, url: str, ring: Callable[[], None], *, statuses: bool) -> None:
+        """`url` is where run pages are reached, `ring` wakes the outbox; without `statuses` the journal alone is told."""
         self._environment = environment
         self._journal = journal
         self._url = url.rstrip("/")
@@ -40,34 +40,34 @@ class Reporter:
         return False
 
     def started(self, run: Run) -> None:
-        """A new revision is being tried: pending, unless something was said of it before; overtaken commits get their end."""
+        """A revision is being tried: it is pending (the journal knows better where something was said of it before), and no other
+        commit stays so: what was not finished before is skipped in its favour."""
         with suppress(JournalLost):
-            self._journal.record(run)
-            self.overtaken(run.revision)
-            if self._journal.last(run.revision.sha, self._context) is None:
-                self._queue(run, self._context, StatusState.PENDING, "reconciling")
+            overtaken = [
+                CommitStatus(status.sha, status.context, StatusState.SKIPPED, f"superseded by {run.revision.short}", status.url)
+                for status in self._journal.pending(self._environment)
+                if status.sha != run.revision.sha
+            ]
+            self._record(run, [*overtaken, self._status(run, self._context, StatusState.PENDING, "reconciling")])
 
-    def overtaken(self, head: Revision) -> None:
-        """No commit stays pending: whatever was not finished before `head` is skipped in its favour. Raises JournalLost."""
-        for status in self._journal.pending(self._environment):
-            if status.sha != head.sha:
-                self._send(CommitStatus(status.sha, status.context, StatusState.SKIPPED, f"superseded by {head.short}", status.url))
-
-    def finished(self, run: Run, results: dict[str, TargetResult]) -> None:
-        """One outcome for the environment, one for each target that changed or failed, or of which something was said before."""
+    def finished(self, run: Run, results: Mapping[str, TargetResult]) -> None:
+        """One outcome for the environment, one for each target that changed or failed, or of which something was said before. A
+        superseded run says nothing: its commit is finished by its successor's start, or by the next run of its own."""
         with suppress(JournalLost):
-            self._journal.record(run)
-            if run.outcome is None or run.outcome is Outcome.SUPERSEDED:
-                return
-            self._queue(run, self._context, _STATES[run.outcome], run.message)
-            for name, result in results.items():
-                context = f"{self._context}/{name}"
-                if result.changed or result.outcome is not Outcome.SUCCESS or self._journal.last(run.revision.sha, context):
-                    self._queue(run, context, _STATES[result.outcome], result.message)
+            self._record(run, self._outcomes(run, results) if run.outcome in _STATES else [])
 
-    def _queue(self, run: Run, context: str, state: StatusState, text: str) -> None:
-        self._send(CommitStatus(run.revision.sha, context, state, describe(text), f"{self._url}/runs/{run.id}"))
+    def _outcomes(self, run: Run, results: Mapping[str, TargetResult]) -> list[CommitStatus]:
+        said = {status.context for status in self._journal.statuses(run.revision.sha)}
+        statuses = [self._status(run, self._context, _STATES[run.outcome or Outcome.ERROR], run.message)]
+        for name, result in results.items():
+            context = f"{self._context}/{name}"
+            if result.changed or result.outcome is not Outcome.SUCCESS or context in said:
+                statuses.append(self._status(run, context, _STATES[result.outcome], result.message))
+        return statuses
 
-    def _send(self, status: CommitStatus) -> None:
-        if self._statuses and self._journal.queue(self._environment, status):
+    def _status(self, run: Run, context: str, state: StatusState, text: str) -> CommitStatus:
+        return CommitStatus(run.revision.sha, context, state, describe(text), f"{self._url}/runs/{run.id}")
+
+    def _record(self, run: Run, reports: Sequence[CommitStatus]) -> None:
+        if self._journal.record(run, reports if self._statuses else []):
             self._ring()

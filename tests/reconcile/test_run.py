@@ -65,7 +65,7 @@ class Stage:
         revision = self.source.fetch()
         self.progress = self._progress()
         prepared = self.reconciler.prepare(revision, self.progress, whole=whole, consented=consented)
-        waiting = Waiting(stop, pause=lambda _seconds: None)
+        waiting = Waiting(stop, pause=lambda _seconds: None, source_grace=0.1)
         carry_out(
             prepared, self.source, self.progress, waiting, secrets=self.reconciler.known_secrets(), settle=settle, fetched=True
         )
