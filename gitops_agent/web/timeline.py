@@ -52,7 +52,7 @@ def timeline(run: Run, now: float) -> Timeline:
 
 def _bar(step: Step, begin: float, total: float) -> Bar:
     seconds = max(step.ended - step.started, 0.0)
-    width = max(100 * seconds / total, _THINNEST)
+    width = min(max(100 * seconds / total, _THINNEST), 100)
     left = min(100 * (step.started - begin) / total, 100 - width)
     phase = step.name.partition(" ")[0]
     tone = step.outcome if step.outcome != "ok" else phase if phase in {"apply", "health"} else "reading"

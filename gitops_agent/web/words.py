@@ -27,14 +27,14 @@ def state_of(status: EnvironmentStatus) -> str:
 
 def sentence(status: EnvironmentStatus) -> str:
     """What goes with that word: why, or what the last run said."""
-    if status.suspended:
+    if status.waiting:
         return status.waiting
     if status.current is not None:
         run = status.current
         return f"in progress: {run.steps[-1].name} is done" if run.steps else f"just begun, by {run.trigger}"
     if status.outcome == "success" and status.drift:
         return "; ".join(f"{target.name}: {target.message}" for target in status.targets if target.drift)
-    return status.message or status.waiting or "no run yet"
+    return status.message or "no run yet"
 
 
 def outcome_of(run: Run, running: bool) -> str:
