@@ -129,6 +129,7 @@ class FakeGitea:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or each answer takes the 40 ms of a delayed acknowledgement
     fake: ClassVar[FakeGitea]
 
     def _serve(self) -> None:
