@@ -1,0 +1,90 @@
+"""`check` and `render`: what the author can know before a push, without the agent and without its agent.toml."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gitops_agent.cli import options
+from gitops_agent.cli.console import Console
+from gitops_agent.errors import ConfigError
+
+Directory = Annotated[Path, typer.Argument(metavar="PATH", help="The config repo; this directory unless given.")]
+Name = Annotated[
+    str, typer.Option("--environment", "-e", metavar="NAME", help="One environment; otherwise each that values/ has a file for.")
+]
+AgentToml = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", metavar="FILE", help="agent.toml that says what each folder is, instead of its name."),
+]
+
+
+def check(path: Directory = Path(), environment: Name = "", config: AgentToml = None, as_json: options.AsJson = False) -> int:
+    """Does every template render, is every file understood?
+
+    Asks no system and needs no secret. A folder named as a kind (nginx/, nomad-apps/) is of that kind, any other is `files`; with
+    --config it is what agent.toml says. Made for git hooks and CI: exits with 1 when something is wrong.
+    """
+    from gitops_agent.cli.bench import Bench, Finding
+
+    def place(finding: Finding) -> str:
+        kind = f" ({finding.kind})" if finding.kind != finding.target else ""
+        return f"{finding.environment}/{finding.target}{kind}" if finding.target else finding.environment
+
+    with Bench(path, options.settings(config) if config else None) as bench:
+        findings = [finding for name in bench.environments(environment) for finding in bench.check(name)]
+    console = Console()
+    if as_json:
+        console.json([finding.to_json() for finding in findings])
+    elif not findings:
+        console.text("nothing to check: there is no folder with files")
+    else:
+        for finding in findings:
+            plural = "" if finding.resources == 1 else "s"
+            said = finding.error or f"{finding.resources} resource{plural}"
+            console.line(said, mark=not finding.error, head=place(finding))
+    return int(any(finding.error for finding in findings))
+
+
+def render(
+    path: Directory = Path(),
+    environment: Name = "",
+    only: Annotated[list[str] | None, typer.Option("--only", metavar="PATTERN", help="Only these files: --only 'nginx/*'.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="DIRECTORY", help="Write the files there instead of printing them.")
+    ] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """What the templates become. Secrets stay references, shown as (sensitive)."""
+    from gitops_agent.cli.bench import Bench
+    from gitops_agent.secret import mask
+
+    with Bench(path) as bench:
+        rendered = bench.render(options.the_one(environment, bench.environments(environment)))
+    patterns = only or ["*"]
+    tree = {file: content for file, content in rendered.items() if any(fnmatchcase(file, pattern) for pattern in patterns)}
+    console = Console()
+    if output is not None:
+        if output.exists() and any(output.iterdir()):
+            raise ConfigError(f"{output} is not empty")
+        for file, content in tree.items():
+            (output / file).parent.mkdir(parents=True, exist_ok=True)
+            (output / file).write_bytes(_masked(content, mask))
+        console.line(f"{len(tree)} files", mark=True, head=str(output))
+    elif as_json:
+        console.json({file: content.decode(errors="replace") for file, content in tree.items()})
+    else:
+        for file, content in tree.items():
+            console.file(file, content.decode(errors="replace"))
+
+
+def _masked(content: bytes, mask: Callable[[str], str]) -> bytes:
+    """What is no text holds no reference either."""
+    try:
+        return mask(content.decode()).encode()
+    except UnicodeDecodeError:
+        return content

@@ -1,0 +1,93 @@
+"""A directory as the files of a commit: what `check` and `render` look at before anything is pushed.
+
+It is committed to a throw-away repository, and read from there as the agent will read it: what the agent refuses is refused here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from gitops_agent import process
+from gitops_agent.errors import CommandFailed, ConfigError
+from gitops_agent.model import Files, Revision
+from gitops_agent.source import Remote, Source
+from gitops_agent.source.command import foreign
+
+_TIMEOUT = 60.0
+_NO_COMMIT = "0" * 40
+
+
+def read(root: Path) -> Files:
+    """What a commit of the directory would hold: of a git work tree what git knows or would add, of another directory everything.
+
+    Raises InvalidRevision for what the agent would refuse, ConfigError where there is no directory.
+    """
+    if not root.is_dir():
+        raise ConfigError(f"{root} is no directory")
+    with TemporaryDirectory(prefix="gitops-agent-") as temporary:
+        repository = Path(temporary, "repository")
+        _commit(root.absolute(), repository)
+        source = Source(Remote(str(repository)), Path(temporary, "state"), "check")
+        try:
+            return source.read(source.fetch())
+        finally:
+            source.close()
+
+
+def revision(root: Path) -> Revision:
+    """The commit that the directory was checked out from, for templates that print it."""
+    with suppress(CommandFailed):
+        branch, sha = _git(root, "rev-parse", "--abbrev-ref", "HEAD", "HEAD").split()
+        return Revision(branch, sha)
+    return Revision("main", _NO_COMMIT)
+
+
+def _commit(root: Path, repository: Path) -> None:
+    author = {"GIT_AUTHOR_NAME": "check", "GIT_AUTHOR_EMAIL": "check@localhost"}
+    committer = {"GIT_COMMITTER_NAME": "check", "GIT_COMMITTER_EMAIL": "check@localhost"}
+    environment = {**foreign(), **author, **committer, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+
+    def git(*arguments: str | Path, stdin: bytes | None = None) -> None:
+        process.run(["git", *arguments], timeout=_TIMEOUT, env=environment, stdin=stdin)
+
+    git("init", "--quiet", "--bare", "--initial-branch=main", "--template=", repository)
+    here = (f"--git-dir={repository}", f"--work-tree={root}", "-C", root)
+    if paths := _paths(root):
+        listed = "\0".join(paths).encode(errors="surrogateescape")
+        # Forced: what is tracked counts even where .gitignore names it.
+        git(
+            *here,
+            "-c",
+            "advice.addEmbeddedRepo=false",
+            "add",
+            "--force",
+            "--pathspec-from-file=-",
+            "--pathspec-file-nul",
+            stdin=listed,
+        )
+    git(*here, "commit", "--quiet", "--allow-empty", "--no-verify", "--message=check")
+
+
+def _paths(root: Path) -> list[str]:
+    try:
+        listed = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    except CommandFailed:  # no work tree
+        return sorted(_walk(root))
+    return sorted({path for path in listed if path and os.path.lexists(root / path)})
+
+
+def _walk(root: Path) -> Iterator[str]:
+    for directory, folders, names in os.walk(root):
+        if ".git" in folders:
+            folders.remove(".git")
+        links = [name for name in folders if Path(directory, name).is_symlink()]
+        yield from (str(Path(directory, name).relative_to(root)) for name in (*names, *links))
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ("git", "-c", "safe.directory=*", "-C", str(root), *arguments)
+    return process.run(command, timeout=_TIMEOUT).stdout.decode(errors="surrogateescape")
