@@ -101,9 +101,9 @@ def secret_function(signing: bytes) -> Callable[..., Sealed]:
             str(reference)
         if not isinstance(reference, str) or not reference:
             raise TemplateRuntimeError("secret() takes a reference such as 'file:db_password'")
-        if encode not in ENCODERS:
+        if not isinstance(encode, str) or encode not in ENCODERS:
             raise TemplateRuntimeError(f"secret(): encode is one of {', '.join(filter(None, ENCODERS))}")
-        return Sealed(sign(Secret(str(reference), str(encode)), signing))
+        return Sealed(sign(Secret(str(reference), encode), signing))
 
     return secret
 

@@ -48,6 +48,7 @@ def _refuse(*_args: object, **_options: object) -> NoReturn:
     raise _refusal()
 
 
+Sealed.__name__ = Captured.__name__ = "secret"  # as Python's own messages name it to authors
 for _operation in _OPERATIONS.split():
     setattr(Sealed, f"__{_operation}__", _refuse)
 
