@@ -65,6 +65,7 @@ class Server:
                 max_request_body_size=LARGEST_BODY,
                 # What waits for the rest of its body waits on the disk, not in our memory.
                 inbuf_overflow=64 << 10,
+                outbuf_overflow=16 << 20,  # an answer was made in memory, it can as well wait there
                 url_prefix="" if prefix == "/" else prefix,
                 asyncore_use_poll=True,
                 log_socket_errors=False,

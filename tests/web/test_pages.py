@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 
 import pytest
 from flask.testing import FlaskClient
+from markupsafe import escape
 
 from gitops_agent import secret
 from gitops_agent.model import Outcome, Revision, Run, Step
@@ -224,15 +226,8 @@ def test_secrets_are_in_nothing_that_is_shown(world: World, person: FlaskClient,
     """Failure mode 59: escaped for HTML or JSON, a secret would not look like itself any more; it is masked before that."""
     secret.remember(value)
     shown = everything(world, person, bearer, value)
-    import html
-    import json
-
     parts = [part for part in value.splitlines() if not part.startswith("-----")]
-    forms = {
-        form
-        for part in parts
-        for form in (part, html.escape(part), html.escape(part).replace("&#x27;", "&#39;"), json.dumps(part)[1:-1])
-    }
+    forms = {form for part in parts for form in (part, str(escape(part)), json.dumps(part)[1:-1])}
     for path, text in shown.items():
         for form in forms:
             assert form not in text, path

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -15,7 +16,7 @@ from gitops_agent import web
 from gitops_agent.errors import ConfigError
 from tests.web import gitea
 from tests.web.conftest import World
-from tests.web.world import TOKEN
+from tests.web.world import TOKEN, run
 
 PATIENCE = 1
 
@@ -188,6 +189,22 @@ def test_closing_finishes_the_request_in_hand(world: World) -> None:
     host, _, port = server.address.rpartition(":")
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((host, int(port)), timeout=2)
+
+
+def test_closing_sends_a_long_answer_to_its_end(world: World) -> None:
+    """More than the kernel buffers, to a client that had not begun to read when the agent was told to stop."""
+    long = run(plans=({"target": "nginx", "digest": "x" * (8 << 20), "summary": "", "changes": []},))
+    world.main.state = replace(world.main.state, current=long)
+    server = web.serve(world.app, "127.0.0.1:0")
+    server.start()
+    with closing(http.client.HTTPConnection(server.address, timeout=10)) as client:
+        client.request("GET", f"/api/v1/runs/{long.id}", headers={"Authorization": f"Bearer {TOKEN}"})
+        answer = client.getresponse()
+        closer = threading.Thread(target=server.close)
+        closer.start()
+        assert len(answer.read()) > 8 << 20
+    closer.join(10)
+    assert not closer.is_alive()
 
 
 def test_server_that_never_started_lets_its_port_go(world: World) -> None:
