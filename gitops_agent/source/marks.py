@@ -1,0 +1,66 @@
+"""What became of revisions, as refs in the mirror: the last that was applied, and those that are never tried again.
+
+Refs, because they keep their commits from being collected after a force-push, and because git writes them whole or not at all.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from gitops_agent.source.command import Git
+
+_MOST_REJECTED = 100
+"""The newest by commit date are kept; an older one that came back would be tried, and rejected, once more."""
+_LINE = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64}) (refs/\S+)")
+
+
+class Marks:
+    """Names of the refs of one environment, and their writing."""
+
+    def __init__(self, git: Git, environment: str) -> None:
+        self._git = git
+        self._prefix = f"refs/gitops/{environment}/"
+        self.head = self._prefix + "head"
+        """Where the branch was when it was last fetched."""
+        self.applied = self._prefix + "applied"
+
+    def rejected(self, sha: str = "") -> str:
+        return f"{self._prefix}rejected/{sha}"
+
+    def apply(self, repository: Path, sha: str) -> None:
+        """What was applied is no longer rejected: an operator consented to it meanwhile. Raises CommandFailed."""
+        self._update(repository, f"update {self.applied} {sha}", f"delete {self.rejected(sha)}")
+
+    def reject(self, repository: Path, sha: str) -> None:
+        """Raises CommandFailed."""
+        listed = self._git("for-each-ref", "--sort=-committerdate", "--format=%(refname)", self.rejected(), at=repository)
+        others = [ref for ref in listed.text.split() if ref != self.rejected(sha)]
+        old = others[_MOST_REJECTED - 1 :]
+        self._update(repository, f"update {self.rejected(sha)} {sha}", *(f"delete {ref}" for ref in old))
+
+    def carry_over(self, old: Path, new: Path) -> None:
+        """Takes to a fresh clone what the old one knew, as far as the branch still has those commits.
+
+        Reads the files: git may not be able to, which is why there is a fresh clone.
+        """
+        for ref, sha in _refs(old, self._prefix).items():
+            if ref != self.head:
+                self._git("update-ref", ref, sha, at=new, accept=(0, 128))
+
+    def _update(self, repository: Path, *commands: str) -> None:
+        self._git("update-ref", "--stdin", at=repository, stdin="".join(f"{command}\n" for command in commands).encode())
+
+
+def _refs(repository: Path, prefix: str) -> dict[str, str]:
+    loose = [file for file in (repository / prefix).rglob("*") if file.is_file()]
+    lines = [f"{_text(file).strip()} {file.relative_to(repository)}" for file in loose]
+    packed = [line for line in _text(repository / "packed-refs").splitlines() if f" {prefix}" in line]
+    return {match[2]: match[1] for line in (*packed, *lines) if (match := _LINE.fullmatch(line))}
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(errors="replace")
+    except OSError:
+        return ""
