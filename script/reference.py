@@ -1,9 +1,11 @@
-"""Writes docs/reference/agent-toml.md from the settings' own docstrings, so that the manual cannot differ from the program."""
+"""Writes docs/reference/ from the program itself: agent-toml.md from the settings' docstrings, commands.md from `--help`."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 import sys
 import types
 import typing
@@ -19,7 +21,7 @@ from gitops_agent import targets
 from gitops_agent.settings import AgentSettings, EnvironmentSettings
 from gitops_agent.target import Seconds, TargetSettings
 
-PAGE = Path(__file__).parent.parent / "docs/reference/agent-toml.md"
+DIRECTORY = Path(__file__).parent.parent / "docs/reference"
 
 _INTRODUCTION = """\
 # agent.toml
@@ -33,8 +35,31 @@ are relative to the directory that the agent is started in. `gitops-agent doctor
 _BASIC = {str: "text", int: "number", float: "number", bool: "true or false", Path: "path"}
 
 
-def reference() -> str:
-    """The whole page."""
+_COMMANDS = """\
+# Commands
+
+<!-- Written by script/docs from what --help says. -->
+
+`status`, `runs`, `show`, `sync`, `suspend` and `resume` ask the running agent, at the address and with the token that agent.toml
+names in `[serve]`, or where `GITOPS_AGENT_URL` and `GITOPS_AGENT_TOKEN_FILE` say. `check` and `render` need nothing but the
+repository. `plan` and `apply` are the agent's own run, by hand.
+"""
+
+
+def commands() -> str:
+    """commands.md."""
+    names = re.findall(r"^  ([a-z]+)  +[A-Z]", _help(), re.MULTILINE)
+    return "\n".join([_COMMANDS, _help(), *(f"## {name}\n\n{_help(name)}" for name in names)]).rstrip() + "\n"
+
+
+def _help(*command: str) -> str:
+    program = [sys.executable, "-m", "gitops_agent", *command, "--help"]
+    told = subprocess.run(program, capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "100"})
+    return f"```text\n{told.stdout.rstrip()}\n```\n"
+
+
+def settings() -> str:
+    """agent-toml.md."""
     parts = [_INTRODUCTION, *_section("The top of the file", AgentSettings, "")]
     parts += _section("Every target", TargetSettings, "environments.NAME.targets")
     for kind in targets.kinds():
@@ -132,12 +157,16 @@ def _prose(text: str) -> str:
 
 
 def main() -> int:
-    page = reference()
-    if "--check" not in sys.argv:
-        PAGE.parent.mkdir(parents=True, exist_ok=True)
-        PAGE.write_text(page)
-    elif not PAGE.exists() or PAGE.read_text() != page:
-        print(f"{PAGE.name} is stale: run script/docs", file=sys.stderr)
+    stale = []
+    for name, page in (("agent-toml.md", settings()), ("commands.md", commands())):
+        path = DIRECTORY / name
+        if not path.exists() or path.read_text() != page:
+            stale.append(name)
+            if "--check" not in sys.argv:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(page)
+    if stale and "--check" in sys.argv:
+        print(f"{', '.join(stale)} in docs/reference: stale, run script/docs", file=sys.stderr)
         return 1
     return 0
 

@@ -40,12 +40,16 @@ class Bench:
     """A work tree, and what is needed to render and parse it. `settings` say what the folders are; without them their names do."""
 
     def __init__(self, path: Path, settings: AgentSettings | None = None) -> None:
-        self._renderer = Renderer()
-        self._renderer.start()
-        self._files = worktree.read(path)
-        self._revision = worktree.revision(path)
         self._settings = settings
         self._key = secrets.token_bytes(32)
+        self._renderer = Renderer()
+        self._renderer.start()
+        try:
+            self._files = worktree.read(path)
+            self._revision = worktree.revision(path)
+        except BaseException:
+            self._renderer.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
