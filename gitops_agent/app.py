@@ -137,9 +137,10 @@ class Agent:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stopped.set())
+        pages = web.create(self.environments, self.journal, self.token, url(self.settings), self.not_ready)
+        server = web.serve(pages, self.settings.serve.listen)  # a port that is taken is said before anything is touched
         with self.running():
-            pages = web.create(self.environments, self.journal, self.token, url(self.settings), self.not_ready)
-            server = web.serve(pages, self.settings.serve.listen)
+            server.start()
             _log.info("serving", extra={"url": url(self.settings), "environments": ", ".join(self.environments)})
             self._stopped.wait()
             _log.info("stopping")
