@@ -66,6 +66,10 @@ class FileTarget(Target):
         could not be reached or resolved, and for mistakes in files that are not the author's.
         """
 
+    def edit(self, _staged: Path, content: bytes) -> bytes:
+        """A file as it must read to be checked in `staged` instead of where it will lie."""
+        return content
+
     @abstractmethod
     def reload(self) -> None:
         """Tells the program to read its files again. Does nothing when it does not run: it will read them when it starts."""
@@ -130,7 +134,7 @@ class FileTarget(Target):
         with self.record.staging("check") as staging:
             staging.chmod(0o755)  # a checker may run as another user
             staged = staging / self.publisher.live.name
-            tree.copy(self.publisher.live, delta, staged)
+            tree.copy(self.publisher.live, delta, staged, edit=lambda content: self.edit(staged, content))
             self.check(staged)
         self._checked = digest
 

@@ -127,6 +127,14 @@ def copy(source: Path, delta: Delta, into: Path, *, edit: Edit = bytes, durable:
             create(into / path, replace(file, content=edit(file.content)), durable=durable)
 
 
+def copy_any(source: Path, to: Path) -> None:
+    """A directory, file or link, for looking at."""
+    if source.is_dir() and not source.is_symlink():
+        copy(source, {}, to)
+    else:
+        _copy_one(source, to, bytes, durable=False)
+
+
 def _copy_one(source: Path, to: Path, edit: Edit, *, durable: bool) -> None:
     make_directory(to.parent)
     if source.is_symlink():

@@ -1,4 +1,4 @@
-"""`files`, both ways to publish, with a program that is two shell scripts: it uses what it last loaded, not what lies on the disk."""
+"""`files`, both ways to publish, with a program made of shell scripts: it uses what it loaded last, not what lies on the disk."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from gitops_agent.errors import ApplyFailed, CommandFailed, ConfigError, InvalidRevision, Unavailable, UnsafePlan
-from gitops_agent.model import Action, Files
+from gitops_agent.model import Files
 from tests.conformance.adoption import Adoption
-from tests.conformance.converge import converge, plan
-from tests.conformance.events import Events
 from tests.conformance.subject import AdoptableSubject, Seen, Subject
 from tests.conformance.suite import Conformance
 

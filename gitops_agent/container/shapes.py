@@ -1,0 +1,76 @@
+"""What the engine says, as values. Free of the SDK, so that it costs nothing to name them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+Kind: TypeAlias = Literal["bind", "volume", "tmpfs", "npipe"]
+
+
+@dataclass(frozen=True)
+class Mount:
+    """`source` is a path of the host, or a volume's name where `kind` is `volume`."""
+
+    source: str
+    target: str
+    kind: Kind = "bind"
+    writable: bool = False
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container as the engine sees it now. `image` is the ID of the very image it runs."""
+
+    id: str
+    name: str
+    image: str
+    running: bool
+    network: str
+    user: str
+    environment: tuple[str, ...]
+    mounts: tuple[Mount, ...]
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> Container:
+        """From what `inspect` answers."""
+        mounts = (
+            Mount(m["Name"] if m["Type"] == "volume" else m.get("Source", ""), m["Destination"], m["Type"], bool(m["RW"]))
+            for m in found["Mounts"]
+        )
+        return cls(
+            id=found["Id"],
+            name=found["Name"].lstrip("/"),
+            image=found["Image"],
+            running=bool(found["State"]["Running"]),
+            network=found["HostConfig"]["NetworkMode"],
+            user=found["Config"].get("User") or "",
+            environment=tuple(found["Config"].get("Env") or ()),
+            mounts=tuple(mounts),
+        )
+
+
+@dataclass(frozen=True)
+class Exited:
+    """A command that ran in a container; both streams together, masked."""
+
+    status: int
+    output: str
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something happened to a container. `time` (seconds, to the nanosecond) is where `since` goes on."""
+
+    action: str
+    id: str
+    labels: Mapping[str, str]
+    time: str
+
+    @classmethod
+    def of(cls, event: Mapping[str, Any]) -> Event:
+        nanoseconds = int(event["timeNano"]) + 1
+        actor = event["Actor"]
+        time = f"{nanoseconds // 10**9}.{nanoseconds % 10**9:09}"
+        return cls(str(event["Action"]), str(actor["ID"]), dict(actor.get("Attributes") or {}), time)

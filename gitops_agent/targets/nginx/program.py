@@ -1,0 +1,59 @@
+"""What the target asks of an nginx, wherever it runs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+
+
+class Presence(StrEnum):
+    RUNNING = "running"
+    STOPPED = "stopped"
+    ABSENT = "absent"
+    """Its container does not exist yet: another target is going to bring it."""
+
+
+class Nginx(ABC):
+    """One nginx. All raise Unavailable where it, or the Docker Engine, cannot be asked."""
+
+    pause: float
+    """Seconds between looks at its workers: as short as looking is cheap."""
+
+    def edit(self, _staged: Path, content: bytes) -> bytes:
+        """A file as it must read to be checked in `staged`."""
+        return content
+
+    @abstractmethod
+    def test(self, staged: Path) -> None:
+        """`nginx -t` on a copy of what is to be published. Raises InvalidRevision, or Unavailable where the author is not to
+        blame."""
+
+    @abstractmethod
+    def presence(self) -> Presence: ...
+
+    @abstractmethod
+    def workers(self) -> Mapping[int, bool]:
+        """Its workers by pid: True while one takes connections, False once it is shutting down. Empty when nginx does not run."""
+
+    @abstractmethod
+    def reload(self) -> None:
+        """Tells the master to read its files again. It may refuse: then the workers stay as they are."""
+
+    @abstractmethod
+    def complaints(self) -> str:
+        """What nginx wrote to its error log since the last `reload`, as far as it can be read."""
+
+    def close(self) -> None:  # noqa: B027 -- one on this host holds nothing
+        """Lets go of connections."""
+
+
+MASTER = "nginx: master process"
+TAKES_CONNECTIONS = "nginx: worker process"
+SHUTTING_DOWN = "is shutting down"
+
+
+def state(title: str) -> bool | None:
+    """Of a process by its title: whether it takes connections; None for what is no worker."""
+    return SHUTTING_DOWN not in title if title.startswith(TAKES_CONNECTIONS) else None

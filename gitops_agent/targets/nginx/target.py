@@ -1,0 +1,83 @@
+"""nginx as a target."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from gitops_agent.errors import ApplyFailed, InvalidRevision
+from gitops_agent.file_target import FileTarget
+from gitops_agent.model import HEALTHY, Files, Health, HealthStatus, State
+from gitops_agent.target import Site
+from gitops_agent.targets.nginx import generation
+from gitops_agent.targets.nginx.local import LocalNginx
+from gitops_agent.targets.nginx.program import Nginx, Presence
+from gitops_agent.targets.nginx.settings import NginxSettings
+
+_log = logging.getLogger(__name__)
+
+
+class NginxTarget(FileTarget):
+    class Settings(NginxSettings):
+        """All of them are in settings.py."""
+
+    settings: Settings
+
+    def __init__(self, settings: Settings, site: Site) -> None:
+        super().__init__(settings, site)
+        self.nginx: Nginx = _nginx(settings, self.publisher.live)
+        self._before: Mapping[int, bool] | None = None
+        self._foreign = generation.ForeignReloads()
+
+    def parse(self, files: Files) -> State:
+        main = self.settings.config
+        if not PurePosixPath(main).is_absolute() and main not in files:
+            raise InvalidRevision(f"has no {main}; `config` in agent.toml names the main configuration file", file=main)
+        return super().parse(files)
+
+    def check(self, staged: Path) -> None:
+        self.nginx.test(staged)
+
+    def edit(self, staged: Path, content: bytes) -> bytes:
+        return self.nginx.edit(staged, content)
+
+    def reload(self) -> None:
+        self._before = generation.reload(self.nginx, self.settings.reload_timeout)
+
+    def verify(self) -> None:
+        if self._before is None:
+            # It may have been starting, with the old files, when they were published.
+            self.reload()
+        if self._before is None:
+            return
+        try:
+            self._foreign.ours(generation.verify(self.nginx, self._before, self.settings.reload_timeout))
+        except ApplyFailed as error:
+            raise ApplyFailed(str(error).replace(f"{self.publisher.live}/", "")) from None
+
+    def health(self) -> Health:
+        presence = self.nginx.presence()
+        if presence is Presence.ABSENT:
+            return Health(HealthStatus.HEALTHY, f"container {self.settings.container} does not exist yet and will read the files")
+        if presence is Presence.STOPPED:
+            return Health(HealthStatus.PROGRESSING if self.settings.container else HealthStatus.DEGRADED, "nginx is not running")
+        if not self.publisher.settled():
+            return Health(HealthStatus.DEGRADED, "nginx has not loaded what is published")
+        loop = self._foreign.look(self.nginx.workers())
+        if loop:
+            _log.warning(loop, extra={"target": self.name})
+            return Health(HealthStatus.HEALTHY, loop)
+        return HEALTHY
+
+    def close(self) -> None:
+        self.nginx.close()
+
+
+def _nginx(settings: NginxSettings, live: Path) -> Nginx:
+    if not settings.container:
+        return LocalNginx(settings, live)
+    # The Docker SDK takes as long to import as everything else together.
+    from gitops_agent.targets.nginx.contained import ContainedNginx
+
+    return ContainedNginx(settings, live)
