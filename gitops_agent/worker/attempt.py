@@ -84,7 +84,7 @@ class Attempt:
                 "revision": str(run.revision),
                 "outcome": str(run.outcome),
                 "seconds": round(run.ended - run.started, 3),
-                "message": run.message,
+                "said": run.message,
             },
         )
         if not quiet:  # a look that found everything in order leaves no trace: there are thousands of them
