@@ -37,7 +37,7 @@ def guard(plan: Plan, limits: Limits, consented: Collection[str] = ()) -> None:
 def _refusal(plan: Plan, limits: Limits) -> str:
     deleted = sum(change.action is Action.DELETE for change in plan)
     if deleted and deleted >= plan.owned and not any(change.action is Action.CREATE for change in plan):
-        return f"would delete all {deleted} owned resources"
+        return f"would delete everything ({deleted} owned)"
     if plan.owned >= _FEW and deleted * 100 > limits.max_delete_percent * plan.owned:
         return f"would delete {deleted} of {plan.owned} resources"
     destroyed = [change.destructive for change in plan if change.destructive]

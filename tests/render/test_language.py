@@ -163,9 +163,9 @@ def test_how_a_secret_is_written(rendered: Rendered, encode: str) -> None:
 
 S = "secret('file:x')"
 FILTERS = """
-    upper lower string length tojson to_json to_yaml b64encode default('y') e indent trim replace('a','b') truncate(3) list first int
-    float urlencode join reverse sort format capitalize title wordwrap center safe striptags pprint attr('_text') map('upper') batch(2)
-    round abs max sum unique dictsort items xmlattr filesizeformat forceescape wordcount
+    upper lower string length tojson to_json to_yaml b64encode default('y') e indent trim replace('a','b') truncate(3) list
+    first int float urlencode join reverse sort format capitalize title wordwrap center safe striptags pprint attr('_text')
+    map('upper') batch(2) round abs max sum unique dictsort items xmlattr filesizeformat forceescape wordcount
 """
 EXPRESSIONS = f"""
     {S} ~ 'x'; 'x' ~ {S}; {S} + 'x'; 'x' + {S}; {S} * 2; '%s' % {S}; {S} % 1; '{{}}'.format({S}); -{S}; {S} // 2; 2 ** {S}

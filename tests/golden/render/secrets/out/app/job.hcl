@@ -1,0 +1,4 @@
+env {
+  DB = "<file:db json>"
+  SMTP = "<file:smtp json>"
+}
