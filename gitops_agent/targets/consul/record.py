@@ -1,13 +1,15 @@
-"""Which keys are ours: a record beside them, for a key has no room for a mark that outlives an edit in Consul's UI.
+"""What is ours: a record beside it, for a key has no room for a mark that outlives an edit in Consul's UI, and little else has.
 
-The record lies at `gitops-agent/<environment>/<target>` and is written with compare-and-set. A name is in it before its key is
-created and until after its key is deleted, so changes of values never write it. A key that is not in it is foreign.
+
+The record lies at `gitops-agent/<environment>/<target>` and is written with compare-and-set. A name is in it before its object is
+created and until after its object is deleted, so changes of content never write it. What is not in it is foreign.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from gitops_agent.errors import InvalidRevision, Unavailable
@@ -19,13 +21,11 @@ MAX_BYTES = 380 * 1024
 
 @dataclass(frozen=True)
 class Record:
-    """Owned keys below `prefix`. `others` is what it says of prefixes that the target had before: kept, in case they come back, and
-    never pruned."""
+    """Names of owned resources. `prefix` is written once for all names that begin with it: `kv:mini/`."""
 
     key: str
     prefix: str
     names: frozenset[str] = frozenset()
-    others: tuple[tuple[str, tuple[str, ...]], ...] = ()
     index: int = 0
     """ModifyIndex; 0 while there is no record."""
 
@@ -36,27 +36,36 @@ class Record:
     def read(self, content: bytes, index: int) -> Record:
         """Raises Unavailable when somebody has written nonsense there: without it nothing may be created or pruned."""
         try:
-            by_prefix = {str(prefix): [str(name) for name in names] for prefix, names in json.loads(content).items()}
+            names = [prefix + _text(name) for prefix, rest in json.loads(content).items() for name in rest]
         except (ValueError, AttributeError, TypeError):
-            raise Unavailable(f"consul: the record of owned keys, {self.key}, is damaged; mend or delete it") from None
-        names = by_prefix.pop(self.prefix, [])
-        others = tuple((prefix, tuple(names)) for prefix, names in by_prefix.items())
-        return replace(self, names=frozenset(self.prefix + name for name in names), others=others, index=index)
+            raise Unavailable(f"consul: the record of what is owned, {self.key}, is damaged; mend or delete it") from None
+        return replace(self, names=frozenset(names), index=index)
 
-    def holding(self, names: Collection[str]) -> Record:
+    def holding(self, names: Iterable[str]) -> Record:
         return replace(self, names=frozenset(names))
+
+    def of(self, label: str) -> Collection[str]:
+        """The names of one type of resource."""
+        return [name for name in self.names if name.startswith(f"{label}:")]
 
     @property
     def content(self) -> bytes:
         """Empty when it says nothing: then there shall be no record."""
-        if not self.names and not self.others:
+        if not self.names:
             return b""
-        mine = sorted(name[len(self.prefix) :] for name in self.names)
-        return json.dumps({self.prefix: mine, **dict(self.others)}, ensure_ascii=False, separators=(",", ":")).encode()
+        by_prefix: dict[str, list[str]] = defaultdict(list)
+        for name in sorted(self.names):
+            prefix = self.prefix if name.startswith(self.prefix) else f"{name.partition(':')[0]}:"
+            by_prefix[prefix].append(name[len(prefix) :])
+        return json.dumps(by_prefix, ensure_ascii=False, separators=(",", ":")).encode()
 
     def check(self) -> None:
         """Raises InvalidRevision when it would not fit into Consul."""
         if (size := len(self.content)) > MAX_BYTES:
-            raise InvalidRevision(
-                f"the names of {len(self.names)} keys have {size} bytes, {MAX_BYTES} fit: split the target in two"
-            )
+            raise InvalidRevision(f"{len(self.names)} names have {size} bytes, {MAX_BYTES} fit: split the target in two")
+
+
+def _text(name: object) -> str:
+    if not isinstance(name, str):
+        raise TypeError
+    return name

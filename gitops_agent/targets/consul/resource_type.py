@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import ClassVar
 
-from gitops_agent.model import Batch, Change, Files, Resource
+from gitops_agent.model import Change, Files, Resource
 
 
 class ResourceType(ABC):
@@ -20,17 +20,22 @@ class ResourceType(ABC):
     """Such files in words, for the error about a file that is none."""
 
     @abstractmethod
-    def scope(self) -> frozenset[str]:
-        """What may be owned, without the address."""
-
-    @abstractmethod
     def parse(self, files: Files) -> Iterator[Resource]:
         """What its files say. Raises InvalidRevision."""
 
     @abstractmethod
-    def observe(self, desired: Sequence[Resource]) -> Iterator[Resource]:
-        """What is owned, and all else in its scope as not owned: something adopted carries no mark until its next change."""
+    def observe(self, desired: Sequence[Resource], owned: Collection[str]) -> Iterator[Resource]:
+        """What there is, `owned` being the names in the record; the foreign too: something adopted is not in the record until its
+        next change. May leave out what is neither desired nor owned where asking for it is dear."""
+
+
+class SingleType(ResourceType):
+    """Its resources are written one by one. Never called for ADOPT changes."""
 
     @abstractmethod
-    def apply(self, changes: Sequence[Change]) -> Iterator[Batch]:
-        """Makes its changes real, in their order. There is none with ADOPT among them."""
+    def put(self, change: Change) -> None:
+        """Creates or updates. Raises ApplyFailed, Conflict, Unavailable."""
+
+    @abstractmethod
+    def delete(self, change: Change) -> None:
+        """Deletes; what is gone already is fine."""

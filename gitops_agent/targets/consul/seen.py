@@ -14,14 +14,14 @@ _NAMED = 3
 
 
 class Seen:
-    """ModifyIndex by key, of what is owned or stands under a desired name; empty until the first look."""
+    """ModifyIndex by resource, of what is owned or stands under a desired name; empty until the first look."""
 
     def __init__(self) -> None:
         self._indexes: dict[str, int] = {}
         self._lock = threading.Lock()
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._indexes
+    def __contains__(self, name: str) -> bool:
+        return name in self._indexes
 
     def look(self, indexes: Mapping[str, int]) -> None:
         with self._lock:
@@ -36,9 +36,9 @@ class Seen:
     def difference(self, live: Mapping[str, int], index: int) -> str:
         """What others did, as one line; empty when nothing. `index` is how new `live` is."""
         with self._lock:
-            changed = [f"kv:{key} changed" for key, known in self._indexes.items() if live.get(key, 0) > known]
+            changed = [f"{name} changed" for name, known in self._indexes.items() if live.get(name, 0) > known]
             # A key that is missing from a look older than the key itself was not created yet.
-            deleted = [f"kv:{key} deleted" for key, known in self._indexes.items() if key not in live and known <= index]
+            deleted = [f"{name} deleted" for name, known in self._indexes.items() if name not in live and known <= index]
         return _sentence(deleted + changed)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -11,6 +12,8 @@ from pydantic import Field, field_validator, model_validator
 
 from gitops_agent.target import Target
 
+LABELS = ("kv", "policy", "role", "auth-method", "binding-rule", "token", "config", "node")
+"""What stands before the colon in the names of resources."""
 RECORDS = "gitops-agent/"
 """Where the records of owned keys lie; no target may keep its keys here."""
 
@@ -28,6 +31,11 @@ class ConsulSettings(Target.Settings):
     """Datacenter to work in; that of the Consul agent unless set."""
     prefix: str = ""
     """Where the keys live: `mini/`. The environment's name unless set. Names in the repository are below it."""
+    only: tuple[str, ...] = ("*",)
+    """The only resources that this target may own, with `*` for any text: `["kv:*", "policy:shop-*"]`. For a Consul that several
+    environments share."""
+    token_directory: Path | None = None
+    """Directory for the secrets of the tokens that the repository declares, one file a token, 0600. Unset: they stay in Consul."""
 
     @field_validator("address")
     @classmethod
@@ -43,6 +51,18 @@ class ConsulSettings(Target.Settings):
         if prefix and not re.fullmatch(r"([^/\s]+/)+", prefix):
             raise ValueError("must end with a slash and not begin with one: mini/")
         return prefix
+
+    @field_validator("only")
+    @classmethod
+    def _only(cls, only: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in only:
+            if pattern != "*" and pattern.partition(":")[0] not in LABELS:
+                raise ValueError(f"{pattern!r} must be * or begin with one of {', '.join(f'{label}:' for label in LABELS)}")
+        return only
+
+    def allows(self, name: str) -> bool:
+        """Whether `only` lets this target own a resource of that name."""
+        return self.only == ("*",) or any(fnmatchcase(name, pattern) for pattern in self.only)
 
     @model_validator(mode="after")
     def _not_the_records(self) -> Self:

@@ -182,6 +182,6 @@ def test_nobody_there(make: Make, free_port: Callable[[], int]) -> None:
 def test_a_damaged_record_stops_everything(make: Make, consul: ConsulServer, content: bytes) -> None:
     """Failure mode 37: without the record nobody knows what is whose."""
     consul.put("gitops-agent/conformance/consul", content)
-    with pytest.raises(Unavailable, match="the record of owned keys, gitops-agent/conformance/consul, is damaged"):
+    with pytest.raises(Unavailable, match="the record of what is owned, gitops-agent/conformance/consul, is damaged"):
         plan(make(), FILES)
     assert json.dumps(sorted(consul.keys())) == '["gitops-agent/conformance/consul"]'

@@ -64,12 +64,12 @@ def test_a_thousand_keys_are_quick(make: Make, consul: ConsulServer, token_file:
 def test_the_record_holds_names_and_goes_with_the_last(make: Make, consul: ConsulServer) -> None:
     target = make()
     converge(target, yaml(a=1, b=2))
-    assert record(consul) == {"conformance/": ["a", "b"]}
+    assert record(consul) == {"kv:conformance/": ["a", "b"]}
     _, version = consul.keys(RECORD)[RECORD]
     converge(target, yaml(a=3, b=4))
     assert consul.keys(RECORD)[RECORD][1] == version, "changed values write no record"
     converge(target, yaml(b=4, c=5))
-    assert record(consul) == {"conformance/": ["b", "c"]}
+    assert record(consul) == {"kv:conformance/": ["b", "c"]}
     converge(target, {})
     assert consul.keys() == {}
 
@@ -85,7 +85,7 @@ def test_a_key_that_comes_back_after_we_forgot_it_is_not_ours(make: Make, consul
     converge(target, yaml(a=1, b=2))
     consul.delete("conformance/a")
     converge(target, yaml(b=3))
-    assert record(consul) == {"conformance/": ["b"]}
+    assert record(consul) == {"kv:conformance/": ["b"]}
     consul.put("conformance/a", "mine")
     assert not plan(make(), yaml(b=3))
 
@@ -103,7 +103,7 @@ def test_another_prefix_leaves_what_was_and_remembers_it(make: Make, consul: Con
     converge(make(), yaml(a=1))
     token_file.write_text(consul.token('key_prefix "" { policy = "write" }'))
     converge(make(prefix="moved/"), yaml(b=2))
-    assert record(consul) == {"conformance/": ["a"], "moved/": ["b"]}
+    assert record(consul) == {"kv:": ["conformance/a"], "kv:moved/": ["b"]}
     assert consul.keys("conformance/")["conformance/a"][0] == b"1"
     assert {change.action for change in converge(make(), yaml(a=2))} == {Action.UPDATE}, "moved back, it is still ours"
 

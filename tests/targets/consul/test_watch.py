@@ -100,5 +100,5 @@ def test_only_what_is_newer_than_what_we_know_counts() -> None:
     seen.look({"a": 10, "b": 20, "c": 30, "d": 40})
     assert seen.difference({"a": 10, "b": 20, "c": 30, "d": 40, "foreign": 50}, 50) == ""
     assert seen.difference({"a": 9, "b": 20, "c": 30}, 35) == "", "an older look"
-    assert seen.difference({"a": 11, "b": 20, "c": 30}, 45) == "kv:d deleted, kv:a changed"
-    assert seen.difference({"a": 51, "b": 52, "c": 53, "d": 54}, 55) == "kv:a changed, kv:b changed, kv:c changed and 1 more"
+    assert seen.difference({"a": 11, "b": 20, "c": 30}, 45) == "d deleted, a changed"
+    assert seen.difference({"a": 51, "b": 52, "c": 53, "d": 54}, 55) == "a changed, b changed, c changed and 1 more"
