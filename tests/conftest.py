@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.canary import canary  # noqa: F401 -- a fixture for every test
+
 ROOT = Path(__file__).parent.parent
 
 # Before anything is collected: modules may look for their server when they are imported.
