@@ -93,11 +93,14 @@ def read(headers: Headers, body: bytes) -> Push:
         raise NothingQueued(400, "the body is not JSON; set the webhook's content type to application/json") from None
     ref, repository = _text(payload, "ref"), _text(payload, "repository", "full_name")
     before, after = _text(payload, "before"), _text(payload, "after")
+    test = before == after
+    if test and not ref.startswith("refs/"):
+        ref = f"{_BRANCHES}{ref}"  # `POST …/hooks/ID/tests?ref=main` sends the ref as it was given (seen on 1.26.3)
     if not ref.startswith(_BRANCHES):
         raise NothingQueued(422, f"{ref[:100]!r} is no branch; only branches are followed")
     if not after.strip("0"):
         raise NothingQueued(422, f"branch {ref.removeprefix(_BRANCHES)[:100]!r} was deleted")
-    return Push(repository.casefold(), ref.removeprefix(_BRANCHES), test=before == after)
+    return Push(repository.casefold(), ref.removeprefix(_BRANCHES), test=test)
 
 
 def _why_ignored(event: str) -> str:
