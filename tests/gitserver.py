@@ -26,7 +26,10 @@ import pytest
 def git(*arguments: str | Path, at: Path, stdin: bytes | None = None) -> str:
     """What git prints, without the line end."""
     command = ["git", "-C", str(at), *map(str, arguments)]
-    return subprocess.run(command, check=True, input=stdin, capture_output=True).stdout.decode().rstrip("\n")
+    done = subprocess.run(command, input=stdin, capture_output=True, check=False)
+    if done.returncode:
+        raise AssertionError(f"git {' '.join(map(str, arguments))}: {done.stderr.decode(errors='replace')}")
+    return done.stdout.decode().rstrip("\n")
 
 
 class Author:
