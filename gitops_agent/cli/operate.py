@@ -41,13 +41,16 @@ def sync(
         console.json({"queued": [name]}) if as_json else console.line("queued", mark=True, head=name)
         return 0
     run = _outcome(agent, name, before, timeout, console)
+    unreached = agent.environment(name)["fetch_error"]
     if as_json:
         console.json(run)
     else:
         from gitops_agent.cli import describe
 
         console.rich(describe.run(run, diffs=False))
-    return int(run["outcome"] != "success")
+        if unreached:
+            console.line(f"{unreached}; this was the newest revision known", mark=False, head="source")
+    return int(run["outcome"] != "success" or bool(unreached))
 
 
 def suspend(
@@ -94,7 +97,7 @@ def _outcome(agent: Agent, name: str, before: set[str], timeout: float, console:
                 if newest[0]["outcome"] != "superseded":
                     return agent.run(newest[0]["id"])
                 before.add(newest[0]["id"])  # a newer revision took over: its outcome is the answer
-            if status["fetch_error"] and not status["current"]:
+            if status["fetch_error"] and not status["head"]:
                 raise Unavailable(f"{name}: {status['fetch_error']}")
             if status["current"]:
                 steps = agent.run(status["current"]["id"])["steps"]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.cli.world import World
 
 
 @dataclass(frozen=True)
@@ -47,3 +49,12 @@ def repo(tmp_path: Path, cli: Cli) -> Path:
     path = tmp_path / "repo"
     assert cli("init", path).status == 0
     return path
+
+
+@pytest.fixture
+def world(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[World]:
+    """A host where nothing was applied yet, and no agent runs until `serve`."""
+    made = World(tmp_path, free_port())
+    made.push({"pages/index.html": "one\n"})
+    yield made
+    made.stop()
