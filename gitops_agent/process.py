@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from gitops_agent import secret
 from gitops_agent.errors import CommandFailed, Unavailable
@@ -72,15 +73,21 @@ def run(
 
 
 def start(
-    command: Sequence[str | Path], *, env: Mapping[str, str | None] | None = None, cwd: str | Path | None = None
+    command: Sequence[str | Path],
+    *,
+    env: Mapping[str, str | None] | None = None,
+    cwd: str | Path | None = None,
+    log: Path | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Starts a program in a process group of its own, all three streams as pipes. Raises Unavailable when it does not exist."""
+    """Starts a program in a process group of its own, its streams as pipes, or what it prints appended to `log`. Raises
+    Unavailable when it does not exist."""
+    output: int | BinaryIO = subprocess.PIPE if log is None else log.open("ab")
     try:
         return subprocess.Popen(
             [str(part) for part in command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdin=subprocess.PIPE if log is None else subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
             env={name: value for name, value in {**os.environ, **(env or {})}.items() if value is not None},
             cwd=cwd,
             start_new_session=True,
@@ -88,6 +95,9 @@ def start(
         )
     except OSError as error:
         raise Unavailable(f"cannot run {command[0]}: {error.strerror}") from None
+    finally:
+        if not isinstance(output, int):
+            output.close()
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
