@@ -17,15 +17,11 @@ class Publish(StrEnum):
     IN_PLACE = "in-place"
 
 
-class FileTargetSettings(TargetSettings):
-    """`directory` and how to publish there."""
+class DirectorySettings(TargetSettings):
+    """Where files are published, and whose the secret ones are."""
 
     directory: Path
     """Absolute path of the directory to publish to, the same on the host and in the agent's container."""
-    publish: Publish = Publish.SWITCH
-    """`switch`: every version is a directory of its own in `directory/versions`, and the program reads `directory/current`, a link
-    that is moved in one step; a container mounts `directory`. `in-place`: files are rewritten in their inodes, directly in
-    `directory`, for containers that mount single files or several directories of it; what else lies there is left alone."""
     ignore: tuple[str, ...] = ()
     """Paths below `directory` that programs write themselves, with `*` for any text: `["upstreams/*"]`. Never published, compared
     or healed."""
@@ -34,8 +30,6 @@ class FileTargetSettings(TargetSettings):
     secret_owner: str = Field(default="", pattern="^([0-9]+(:[0-9]+)?)?$")
     """Owner of files that hold a secret, as numbers: `101` or `101:101`; the agent's own user unless set, which may set it only
     as root."""
-    keep: int = Field(default=3, ge=1)
-    """Versions that `switch` keeps besides the one in use."""
 
     @field_validator("directory")
     @classmethod
@@ -43,3 +37,14 @@ class FileTargetSettings(TargetSettings):
         if not directory.is_absolute() or ".." in directory.parts or len(directory.parts) < 2:
             raise ValueError("must be an absolute path below /")
         return directory
+
+
+class FileTargetSettings(DirectorySettings):
+    """`directory` and how to publish there."""
+
+    publish: Publish = Publish.SWITCH
+    """`switch`: every version is a directory of its own in `directory/versions`, and the program reads `directory/current`, a link
+    that is moved in one step; a container mounts `directory`. `in-place`: files are rewritten in their inodes, directly in
+    `directory`, for containers that mount single files or several directories of it; what else lies there is left alone."""
+    keep: int = Field(default=3, ge=1)
+    """Versions that `switch` keeps besides the one in use."""

@@ -1,0 +1,121 @@
+"""The only place that starts Compose. Its output can hold secrets: it is parsed, and never printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gitops_agent import process
+from gitops_agent.errors import ApplyFailed, CommandFailed, InvalidRevision, Unavailable
+from gitops_agent.file_target import tree
+from gitops_agent.file_target.complaint import complaint
+from gitops_agent.targets.compose.facts import Facts
+from gitops_agent.targets.compose.settings import ComposeSettings
+
+_KEPT = frozenset({"PATH", "HOME", "USER", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"})
+"""All that Compose gets of the agent's environment: nothing else may end in a service by `${…}`."""
+_UNSET = re.compile(r'The \\?"(\w+)\\?" variable is not set')
+_PLUGINS = (
+    ".docker/cli-plugins",
+    "/usr/local/lib/docker/cli-plugins",
+    "/usr/libexec/docker/cli-plugins",
+    "/usr/lib/docker/cli-plugins",
+)
+
+
+class Command:
+    def __init__(self, settings: ComposeSettings) -> None:
+        self._settings = settings
+        self._program: list[str] = []
+
+    def facts(self, files: Mapping[str, bytes], staging: Path, key: bytes) -> Facts:
+        """What Compose makes of files that are not published yet.
+
+        Hashes depend on absolute paths. So the files are read where they are staged, and the result, in which everything is
+        resolved, is hashed as if it lay in the project's directory.
+        """
+        staged = Path(tempfile.mkdtemp(prefix="config-", dir=staging))
+        try:
+            for path, content in files.items():
+                tree.create(staged / path, tree.File(content, 0o600), durable=False)
+            arguments = [part for path in self._settings.files for part in ("-f", staged / path)]
+            text = self._config(staged, [*arguments, "config", "--format", "json"], None)
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+        directory = self._settings.directory
+        text = text.replace(str(staged).encode(), str(directory).encode())
+        hashed = self._config(directory, ["--env-file", os.devnull, "-f", "-", "config", "--hash", "*"], text)
+        hashes = dict(line.split() for line in hashed.decode().splitlines())
+        return Facts.of(json.loads(text), hashes, directory, key)
+
+    def pull(self, services: Sequence[str]) -> None:
+        """Raises ApplyFailed where an image cannot be had."""
+        self._act(["pull", "--quiet", *services], self._settings.pull_timeout)
+
+    def up(self, services: Sequence[str], *, anew: bool) -> None:
+        """Creates and starts these services, in the order in which they depend on each other, and no others. `anew`: also those
+        in which Compose sees no change."""
+        options = ["--detach", "--no-deps", "--no-build", "--pull", "never", "--yes", *(["--force-recreate"] if anew else [])]
+        self._act(["up", *options, *services], self._settings.up_timeout)
+
+    def by_hand(self) -> str:
+        """What a person types to do the same."""
+        files = "".join(f" -f {path}" for path in self._settings.files)
+        return f"docker compose -p {self._settings.project} --project-directory {self._settings.directory}{files} up -d"
+
+    def _act(self, arguments: Sequence[str], timeout: float) -> None:
+        directory = self._settings.directory
+        named = [part for path in self._settings.files for part in ("-f", directory / path)]
+        process.run(self._command(directory, ["--progress", "plain", *named, *arguments]), timeout=timeout, env=self._environment())
+
+    def _config(self, directory: Path, arguments: Sequence[str | Path], stdin: bytes | None) -> bytes:
+        done = process.run(
+            self._command(directory, arguments),
+            timeout=self._settings.timeout,
+            env=self._environment(),
+            stdin=stdin,
+            accept=range(256),
+        )
+        file = self._settings.files[0]
+        if done.status:
+            error = complaint(done.stderr, directory)
+            raise InvalidRevision(error.message.removeprefix("validating : "), file=error.file or file, line=error.line)
+        unset = _UNSET.search(done.stderr)
+        if unset:
+            raise InvalidRevision(f"${{{unset[1]}}} is not set; values come from templates, or a .env file beside it", file=file)
+        return done.stdout
+
+    def _command(self, directory: Path, arguments: Sequence[str | Path]) -> list[str | Path]:
+        if not self._program:
+            self._program = _find()
+        return [*self._program, "--project-name", self._settings.project, "--project-directory", directory, *arguments]
+
+    def _environment(self) -> Mapping[str, str | None]:
+        environment: dict[str, str | None] = {name: None for name in os.environ if name not in _KEPT and name != "DOCKER_CONFIG"}
+        host = self._settings.docker or os.environ.get("DOCKER_HOST")
+        return {**environment, **({"DOCKER_HOST": host} if host else {})}
+
+
+def _find() -> list[str]:
+    """The plug-in itself: asking `docker` to call it takes as long again."""
+    places = [Path.home() / _PLUGINS[0], *map(Path, _PLUGINS[1:])]
+    for path in (place / "docker-compose" for place in places):
+        if os.access(path, os.X_OK):
+            return [str(path)]
+    if found := shutil.which("docker-compose"):
+        return [found]
+    if shutil.which("docker"):
+        return ["docker", "compose"]
+    raise Unavailable("docker compose is not installed where the agent runs")
+
+
+def failed(error: ApplyFailed) -> ApplyFailed:
+    """The same error, with the line in which Compose says what is wrong instead of the last one."""
+    output = error.output.splitlines() if isinstance(error, CommandFailed) else []
+    telling = [line for line in output if "rror" in line or "unhealthy" in line or "exited" in line]
+    return ApplyFailed(f"docker compose: {telling[-1].strip()}") if telling else error

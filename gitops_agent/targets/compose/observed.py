@@ -1,0 +1,114 @@
+"""What there is, held against what shall be: one pure function over what the engine, the record and Compose said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gitops_agent.container.members import Member
+from gitops_agent.model import Resource, State, Value
+from gitops_agent.targets.compose.behaviour import Behaviour
+from gitops_agent.targets.compose.declared import definition
+from gitops_agent.targets.compose.facts import Facts, Service
+from gitops_agent.targets.compose.record import Loaded, Record
+
+CONFIG, FILES, STATE, CUT = "config", "files", "state", "apply"
+ASPECTS = (CONFIG, FILES, STATE, CUT)
+"""What an observed service has in its spec beside its definition, where it is not as declared."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at a project. `published` are keyed digests of the files as they lie there, `wanted` as they shall be."""
+
+    directory: Path
+    facts: Facts
+    record: Record
+    members: Sequence[Member]
+    networks: Mapping[str, str]
+    volumes: Mapping[str, str]
+    wanted: Mapping[str, str]
+    published: Mapping[str, str]
+    before: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    """Definitions of services in the files as they lie there."""
+
+    def of(self, service: str) -> list[Member]:
+        return [member for member in self.members if member.service == service]
+
+    def reads(self, service: str, files: Mapping[str, str]) -> Mapping[str, str]:
+        """Those of `files` that are mounted into the service, and its inline texts, with their digests."""
+        known = self.facts.services[service]
+        mounted = {
+            path: digest
+            for path, digest in files.items()
+            if any(source in (path, ".") or path.startswith(f"{source}/") for source in known.files)
+        }
+        return {**mounted, **known.inline}
+
+    def changed_files(self, service: str, behaviour: Behaviour) -> list[str]:
+        """Files it has not read as they shall be. Of a service that was adopted: what differs from what lies there."""
+        loaded = self.record.services.get(service)
+        now = self.reads(service, self.wanted)
+        inline = self.facts.services[service].inline
+        then = loaded.files if loaded else {**self.reads(service, self.published), **inline}
+        paths = [*now, *(path for path in then if path not in now)]
+        return sorted(path for path in paths if now.get(path) != then.get(path) and not behaviour.ignores(path))
+
+
+def observe(look: Look, desired: State) -> Iterator[Resource]:
+    """Services, networks and volumes. Volumes that are not declared are not told: they are nobody's to prune."""
+    for name in dict.fromkeys([*look.facts.services, *(member.service for member in look.members)]):
+        members = look.of(name)
+        if members:
+            yield _service(look, name, members, desired.get(f"service:{name}"))
+    for kind, there, digests, recorded in (
+        ("network", look.networks, look.facts.networks, look.record.networks),
+        ("volume", look.volumes, look.facts.volumes, look.record.volumes),
+    ):
+        for name in there:
+            wanted = desired.get(f"{kind}:{name}")
+            if wanted is not None:
+                same = recorded.get(name, digests.get(name)) == digests.get(name)
+                spec = wanted.spec if same else {**wanted.spec, "definition": {"settings": "as they were when it was made"}}
+                yield Resource(wanted.name, spec, owned=name in recorded)
+            elif name in recorded and name not in digests:  # `default` is there without being declared
+                yield Resource(f"{kind}:{name}", {})
+
+
+def _service(look: Look, name: str, members: Sequence[Member], wanted: Resource | None) -> Resource:
+    loaded = look.record.services.get(name)
+    owned = loaded is not None
+    if wanted is None or name not in look.facts.services:
+        return Resource(f"service:{name}", {}, owned=owned)
+    differences = dict(_differences(look, name, members, loaded, Behaviour.of(definition(wanted))))
+    spec = dict(wanted.spec)
+    if CONFIG in differences and (before := look.before.get(name)) is not None:
+        spec["definition"] = before
+    return Resource(wanted.name, {**spec, **differences}, owned=owned)
+
+
+def _differences(
+    look: Look, name: str, members: Sequence[Member], loaded: Loaded | None, behaviour: Behaviour
+) -> Iterator[tuple[str, Value]]:
+    service = look.facts.services[name]
+    if any(member.config_hash != service.hash for member in members):
+        yield CONFIG, "of another revision"
+    if files := look.changed_files(name, behaviour):
+        yield FILES, files
+    if loaded is not None and loaded.replaced is not None and {member.id for member in members} & {*loaded.replaced}:
+        yield CUT, "was cut short"
+    if state := _state(service, members):
+        yield STATE, state
+
+
+def _state(service: Service, members: Sequence[Member]) -> str:
+    for member in members:
+        if member.state == "running" or (service.may_end and member.state == "exited" and member.code == 0):
+            continue
+        if member.state == "restarting":
+            continue  # a crash loop is not mended by starting it once more; health tells it
+        return f"{member.state} ({member.code})" if member.state == "exited" else member.state
+    if len(members) != service.replicas:
+        return f"{len(members)} of {service.replicas} containers"
+    return ""
