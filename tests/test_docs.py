@@ -81,3 +81,20 @@ def _commands() -> Iterator[tuple[str, list[str]]]:
 def test_scripts_in_the_docs_exist() -> None:
     named = {word for _, words in _commands() for word in words[:1] if word.startswith(("script/", "bench/", ".ci/"))}
     assert {name for name in named if not (ROOT / name).exists()} == set()
+
+
+def test_commands_in_the_docs_exist() -> None:
+    """With every option they are shown with."""
+    manual = (ROOT / "docs/reference/commands.md").read_text()
+    known = {
+        name: set(re.findall(r"--[a-z-]+", text))
+        for name, text in re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", manual, re.DOTALL | re.MULTILINE)
+    }
+    wrong = []
+    for page, words in _commands():
+        if words[0].rpartition("/")[2] == "gitops-agent":
+            name = next((word for word in words[1:] if not word.startswith("-")), "")
+            options = {word.partition("=")[0] for word in words[1:] if word.startswith("--")} - {"--help", "--version", "--debug"}
+            if (name and name not in known) or not options <= known.get(name, set()):
+                wrong.append(f"{page}: {' '.join(words)}")
+    assert wrong == []

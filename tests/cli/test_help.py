@@ -15,7 +15,22 @@ import pytest
 from gitops_agent import __version__
 from tests.cli.conftest import Cli
 
-COMMANDS = ["init", "serve", "check", "render", "status", "runs", "show", "doctor", "sync", "suspend", "resume", "plan", "apply"]
+COMMANDS = [
+    "demo",
+    "init",
+    "serve",
+    "check",
+    "render",
+    "status",
+    "runs",
+    "show",
+    "doctor",
+    "sync",
+    "suspend",
+    "resume",
+    "plan",
+    "apply",
+]
 
 
 def test_names_every_command(cli: Cli) -> None:
