@@ -76,7 +76,7 @@ def test_storm_of_wrong_tokens_turns_429_and_the_right_one_still_counts(client: 
     codes = [client.get("/api/v1/runs", headers={"Authorization": "Bearer guess"}).status_code for _ in range(300)]
     assert set(codes) == {401, 429}
     assert client.get("/api/v1/runs", headers=bearer).status_code == 200
-    assert client.post("/login", data={"token": "guess"}).status_code == 429
+    assert 429 in {client.post("/login", data={"token": "guess"}).status_code for _ in range(30)}
     assert client.post("/login", data={"token": TOKEN}).status_code == 303
 
 

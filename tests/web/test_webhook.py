@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 from flask.testing import FlaskClient
@@ -210,21 +211,23 @@ def test_other_methods_are_405_with_a_reason(client: FlaskClient) -> None:
 
 def test_storm_of_unsigned_deliveries_turns_429_and_never_keeps_a_signed_one_out(world: World, client: FlaskClient) -> None:
     """Failure mode 60, 1,000 requests in a second: no work queued, and who signs rightly is served all the same."""
+    began = time.monotonic()
     answers = [deliver(client, secret="wrong-secret") for _ in range(1000)]
     codes = [answer.status_code for answer in answers]
     assert set(codes) == {401, 429}
-    assert codes.count(401) < 100
-    assert answers[-1].headers["Retry-After"] == "1"
+    assert codes.count(401) <= 51 + 5 * (time.monotonic() - began)
+    assert next(answer for answer in answers if answer.status_code == 429).headers["Retry-After"] == "1"
     assert quiet(world)
     assert deliver(client).status_code == 202
 
 
+@pytest.mark.slow
 def test_storm_of_signed_deliveries_turns_429(world: World, client: FlaskClient) -> None:
     codes = []
 
     def storm() -> None:
         mine = world.app.test_client()
-        codes.extend(deliver(mine).status_code for _ in range(1200))
+        codes.extend(deliver(mine).status_code for _ in range(2000))
 
     threads = [threading.Thread(target=storm) for _ in range(2)]
     for thread in threads:
@@ -232,4 +235,4 @@ def test_storm_of_signed_deliveries_turns_429(world: World, client: FlaskClient)
     for thread in threads:
         thread.join()
     assert set(codes) == {202, 429}
-    assert len(world.main.wakes) == codes.count(202) < 2400
+    assert len(world.main.wakes) == codes.count(202) < 4000
