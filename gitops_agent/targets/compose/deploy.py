@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from gitops_agent.container.project import ProjectEngine
@@ -25,19 +25,29 @@ _KINDS = ("service", "network", "volume")
 _T = TypeVar("_T")
 
 
-class Deploy:
-    """One apply of one plan."""
+@dataclass(frozen=True)
+class Means:
+    """What an apply works with."""
 
-    def __init__(
-        self, engine: ProjectEngine, inside: Inside, command: Command, files: ProjectFiles, beside: RecordBeside, look: Look
-    ) -> None:
-        self._engine = engine
-        self._inside = inside
-        self._command = command
-        self._files = files
-        self._beside = beside
+    engine: ProjectEngine
+    inside: Inside
+    command: Command
+    files: ProjectFiles
+    beside: RecordBeside
+
+
+class Deploy:
+    """One apply of one plan. `folded` are changes of files that the plan does not show."""
+
+    def __init__(self, means: Means, look: Look, folded: Sequence[Change]) -> None:
+        self._engine = means.engine
+        self._inside = means.inside
+        self._command = means.command
+        self._files = means.files
+        self._beside = means.beside
         self._look = look
-        self._record = beside.read()
+        self._folded = folded
+        self._record = means.beside.read()
 
     def create_and_update(self, plan: Plan, project: str) -> None:
         services = {change.name.removeprefix(_SERVICE): change for change in plan if change.name.startswith(_SERVICE)}
@@ -46,7 +56,7 @@ class Deploy:
             by_reaction.setdefault(how(change), []).append(name)
         anew, started = by_reaction.get(RECREATE, []), by_reaction.get("start", [])
         self._bring_images([*anew, *started])
-        self._files.publish([change for change in plan if change.name.startswith(PREFIX) and change.action is not Action.ADOPT])
+        self._publish(plan.without(Action.ADOPT))
         self._files.adopt(list(plan))
         anew_existing = [name for name in anew if self._look.of(name)]
         for name in [*anew_existing, *by_reaction.get(RESTART, [])]:
@@ -74,7 +84,7 @@ class Deploy:
             self._engine.remove_network(self._look.networks[name])
         for name in names["volume"]:
             self._engine.remove_volume(self._look.volumes[name])
-        self._files.publish([change for change in plan if change.name.startswith(PREFIX)])
+        self._publish(plan)
         record = self._record
         self._note(
             replace(
@@ -84,6 +94,9 @@ class Deploy:
                 volumes=_without(record.volumes, names["volume"]),
             )
         )
+
+    def _publish(self, plan: Plan) -> None:
+        self._files.publish([*self._folded, *(change for change in plan if change.name.startswith(PREFIX))])
 
     def _bring_images(self, names: Sequence[str]) -> None:
         """Before anything is touched. What a service runs is what its reference means, until the repository names another: a tag

@@ -23,7 +23,8 @@ class Inside:
         self._inside = inside
 
     def before_stop(self, command: Command, members: Sequence[Member]) -> None:
-        """A command has to succeed; after a signal the container has to end by itself. Raises ApplyFailed before anything is stopped."""
+        """A command has to succeed, after a signal the container has to end by itself: else it raises ApplyFailed and nothing
+        is stopped."""
         for member in members:
             if member.state == "running":
                 self._run(command, member)

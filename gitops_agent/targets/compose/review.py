@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from gitops_agent.errors import UnsafePlan
@@ -12,8 +12,10 @@ from gitops_agent.plan import Plan
 from gitops_agent.targets.compose.behaviour import RECREATE, RESTART, Behaviour
 from gitops_agent.targets.compose.declared import definition
 from gitops_agent.targets.compose.observed import CONFIG, CUT, FILES, STATE, Look
+from gitops_agent.targets.compose.project_files import PREFIX
 
 _SERVICE, _VOLUME = "service:", "volume:"
+_DECLARED = ("service:", "network:", "volume:")
 _NUMBERS = re.compile(r"\d+")
 
 
@@ -23,6 +25,16 @@ def review(plan: Plan, look: Look, desired: State, project: str) -> Plan:
     made_anew = [change.name.removeprefix(_SERVICE) for change in changes if how(change) == RECREATE]
     changes += _following(changes, made_anew, look, desired)
     return replace(plan, changes=tuple(_with_what_is_lost(change, look, project) for change in changes))
+
+
+def fold(plan: Plan, compose_files: Sequence[str]) -> tuple[Plan, tuple[Change, ...]]:
+    """The plan without the Compose files where it has what they declare: nobody wants to read the same diff twice. They are
+    published with it."""
+    if not any(change.name.startswith(_DECLARED) and change.action is not Action.ADOPT for change in plan):
+        return plan, ()
+    names = {f"{PREFIX}{path}" for path in compose_files}
+    folded = tuple(change for change in plan if change.name in names and change.action in (Action.CREATE, Action.UPDATE))
+    return replace(plan, changes=tuple(change for change in plan if change not in folded)), folded
 
 
 def how(change: Change) -> str:

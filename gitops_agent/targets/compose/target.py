@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from gitops_agent.errors import AgentError, ApplyFailed, InvalidRevision, Unavailable, UnsafePlan
-from gitops_agent.model import HEALTHY, Action, Batch, Files, Health, State, Value
+from gitops_agent.model import HEALTHY, Action, Batch, Change, Files, Health, State, Value
 from gitops_agent.plan import Plan
 from gitops_agent.target import Site, Target, collect
 from gitops_agent.targets.compose import declared, review
@@ -44,6 +44,8 @@ class Compose(Target):
         self._pulse: Pulse | None = None
         self._desired = State()
         self._look: Look | None = None
+        self._folded: tuple[Change, ...] = ()
+        """Changes of Compose files that the last plan does not show, because it shows what is in them."""
 
     def scope(self) -> frozenset[str]:
         return frozenset({f"compose:{self.settings.project}/", f"directory:{self.settings.directory}/"})
@@ -76,18 +78,22 @@ class Compose(Target):
         return State.of(*prunable)
 
     def review(self, plan: Plan) -> Plan:
-        look = self._look
-        return plan if look is None else review.review(plan, look, self._desired, self.settings.project)
+        if self._look is None:
+            return plan
+        plan, self._folded = review.fold(plan, self.settings.files)
+        return review.review(plan, self._look, self._desired, self.settings.project)
 
     def apply(self, plan: Plan) -> Iterator[Batch]:
-        from gitops_agent.targets.compose.deploy import Deploy
+        from gitops_agent.targets.compose.deploy import Deploy, Means
         from gitops_agent.targets.compose.inside import Inside
 
         if self._look is None:
             raise UnsafePlan(f"{self.name}: was not looked at")
         engine, inside = self._engine()
         with self._naming(ApplyFailed):
-            deploy = Deploy(engine, Inside(engine, inside), self._command, self._files, self._beside, self._look)
+            means = Means(engine, Inside(engine, inside), self._command, self._files, self._beside)
+            deploy = Deploy(means, self._look, self._folded)
+            self._folded = ()
             wanted = plan.without(Action.DELETE, Action.REFUSE)
             if wanted:
                 deploy.create_and_update(wanted, self.settings.project)
