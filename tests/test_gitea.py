@@ -137,7 +137,7 @@ def test_a_token_file_that_cannot_be_read_is_named(server: FakeGitea, tmp_path: 
     ("retry_after", "low", "high"),
     [
         ("7", 7.0, 7.0),
-        (format_datetime(datetime.now(UTC) + timedelta(seconds=3000), usegmt=True), 2500.0, 3000.0),
+        pytest.param(format_datetime(datetime.now(UTC) + timedelta(seconds=3000), usegmt=True), 2500.0, 3000.0, id="a date"),
         ("86400", 3600.0, 3600.0),
         ("0", 1.0, 1.0),
     ],
