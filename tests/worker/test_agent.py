@@ -140,7 +140,7 @@ def test_drift_is_noticed_by_the_watch_and_healed(agent):
 def test_suspended_it_does_nothing_also_after_a_restart_and_refuses_a_sync(agent):
     agent.start()
     agent.settled(agent.author.push({"pages/index.html": "one"}))
-    agent.api("/environments/test/suspend", {"reason": "maintenance"})
+    agent.api("/environments/test/suspend", {"why": "maintenance"})
     sha = agent.author.push({"pages/index.html": "two"})
     agent.stop()
     agent.start(ready=False)

@@ -11,15 +11,12 @@ from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from gitops_agent import process
 from gitops_agent.api import Api
 from gitops_agent.cli.begin import shared
 from gitops_agent.errors import AgentError, ConfigError, Unavailable
-
-if TYPE_CHECKING:
-    import subprocess
 
 ENVIRONMENT = "demo"
 _PATIENCE = 20.0
@@ -179,11 +176,7 @@ class Stage:
 
     def _run(self, *command: str | Path, log: Path) -> None:
         started = process.start(command, log=log)
-        self._ended.callback(_end, started)
-
-
-def _end(started: subprocess.Popen[bytes]) -> None:
-    process.end_group(started)
+        self._ended.callback(process.end_group, started)
 
 
 def _nginx() -> str:

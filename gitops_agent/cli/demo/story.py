@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from gitops_agent import moments
@@ -77,7 +78,7 @@ class Story:
         runs = stage.agent.call("GET", "/api/v1/runs").data["runs"]
         console.text(paint("What the agent did", "bold"))
         for run in reversed(runs):
-            took = moments.duration(run["ended"] - run["started"])
+            took = moments.duration((datetime.fromisoformat(run["ended"]) - datetime.fromisoformat(run["started"])).total_seconds())
             console.line(f"{took:>7}  {run['trigger']:<24.24} {run['message']}", mark=run["outcome"] == "success")
         console.text(f"""
 The newest run's page: {stage.agent.url}/runs/{runs[0]["id"]}
