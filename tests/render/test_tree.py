@@ -133,7 +133,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(common=st.dictionaries(names, values, max_size=5), overlay=st.dictionaries(names, values, max_size=5), data=st.data())
 def test_same_input_same_bytes(
     renderer: Renderer, common: dict[str, object], overlay: dict[str, object], data: st.DataObject
