@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
-import subprocess
 import sys
 import types
 import typing
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from enum import Enum
 from pathlib import Path
 from typing import Any, Union
@@ -18,6 +19,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from gitops_agent import targets
+from gitops_agent.cli.main import app
 from gitops_agent.settings import AgentSettings, EnvironmentSettings
 from gitops_agent.target import Seconds, TargetSettings
 
@@ -53,9 +55,10 @@ def commands() -> str:
 
 
 def _help(*command: str) -> str:
-    program = [sys.executable, "-m", "gitops_agent", *command, "--help"]
-    told = subprocess.run(program, capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "100"})
-    return f"```text\n{told.stdout.rstrip()}\n```\n"
+    told = io.StringIO()
+    with redirect_stdout(told):
+        app([*command, "--help"], prog_name="gitops-agent", standalone_mode=False)
+    return f"```text\n{told.getvalue().rstrip()}\n```\n"
 
 
 def settings() -> str:
@@ -157,6 +160,7 @@ def _prose(text: str) -> str:
 
 
 def main() -> int:
+    os.environ["COLUMNS"] = "100"
     stale = []
     for name, page in (("agent-toml.md", settings()), ("commands.md", commands())):
         path = DIRECTORY / name

@@ -1,4 +1,4 @@
-"""The real program, as people run it: a process of its own with its own arguments, streams and exit status."""
+"""The commands as people run them: `cli` as a process of its own, `here` in this one, which is ten times as fast."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from gitops_agent.cli import main
 from tests.cli.world import World
 
 
@@ -44,10 +45,28 @@ def cli(tmp_path: Path) -> Cli:
 
 
 @pytest.fixture
-def repo(tmp_path: Path, cli: Cli) -> Path:
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cli:
+    """The same without a process: for commands that leave signals and logging alone."""
+
+    def run(*arguments: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> Ended:
+        with monkeypatch.context() as patch:
+            patch.chdir(cwd or tmp_path)
+            patch.setattr(sys, "argv", ["gitops-agent", *map(str, arguments)])
+            for name, value in {"COLUMNS": "100", **(env or {})}.items():
+                patch.setenv(name, value)
+            with pytest.raises(SystemExit) as ended:
+                main()
+        out, err = capfd.readouterr()
+        return Ended(int(ended.value.code or 0), out, err)
+
+    return run
+
+
+@pytest.fixture
+def repo(tmp_path: Path, here: Cli) -> Path:
     """A config repo made by `init`."""
     path = tmp_path / "repo"
-    assert cli("init", path).status == 0
+    assert here("init", path).status == 0
     return path
 
 

@@ -17,42 +17,42 @@ def git(repo: Path, *arguments: str) -> None:
     subprocess.run(["git", "-C", repo, *arguments], check=True, capture_output=True)
 
 
-def test_the_template_passes_its_own_check(cli: Cli, repo: Path) -> None:
-    ended = cli("check", repo)
+def test_the_template_passes_its_own_check(here: Cli, repo: Path) -> None:
+    ended = here("check", repo)
     assert (ended.status, ended.err) == (0, "")
     assert ended.out.splitlines() == ["✓ default/consul  1 resource", "✓ default/nginx  3 resources"]
 
 
 @pytest.mark.server
-def test_nginx_takes_the_template(cli: Cli, repo: Path, tmp_path: Path, binary: Callable[[str], str]) -> None:
+def test_nginx_takes_the_template(here: Cli, repo: Path, tmp_path: Path, binary: Callable[[str], str]) -> None:
     out = tmp_path / "out"
     values = repo / "values/common.yaml"
     values.write_text(values.read_text().replace("/srv/nginx", str(out)))
-    assert cli("render", repo, "--only", "nginx/*", "--output", out / "all").status == 0
+    assert here("render", repo, "--only", "nginx/*", "--output", out / "all").status == 0
     (out / "all/nginx").rename(out / "current")
     command = [binary("nginx"), "-t", "-p", out, "-e", "stderr", "-c", out / "current/nginx.conf"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
-def test_init_refuses_a_directory_in_use(cli: Cli, tmp_path: Path) -> None:
+def test_init_refuses_a_directory_in_use(here: Cli, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    ended = cli("init", tmp_path)
+    ended = here("init", tmp_path)
     assert (ended.status, ended.err) == (2, f"error: {tmp_path} is not empty\n")
 
 
-def test_names_file_line_and_variable(cli: Cli, repo: Path) -> None:
+def test_names_file_line_and_variable(here: Cli, repo: Path) -> None:
     (repo / "nginx/sites/default.conf.j2").write_text("server {\n    listen {{ nginx.listn }};\n}\n")
-    ended = cli("check", repo)
+    ended = here("check", repo)
     assert ended.status == 1
     assert "nginx/sites/default.conf.j2:2: 'listn' is undefined; did you mean 'listen'?" in ended.out
 
 
-def test_shows_the_mistakes_of_all_targets(cli: Cli, repo: Path) -> None:
+def test_shows_the_mistakes_of_all_targets(here: Cli, repo: Path) -> None:
     (repo / "consul/kv.yaml.j2").write_text("list: [1]\n")
     (repo / "consul-more").mkdir()
     (repo / "consul-more/kv.yaml").write_text("a: 1\na: 2\n")
-    ended = cli("check", repo, "--json")
+    ended = here("check", repo, "--json")
     findings = {finding["target"]: finding for finding in json.loads(ended.out)}
     assert ended.status == 1
     assert (findings["consul"]["file"], findings["consul"]["line"]) == ("consul/kv.yaml", 1)
@@ -60,30 +60,30 @@ def test_shows_the_mistakes_of_all_targets(cli: Cli, repo: Path) -> None:
     assert findings["nginx"]["error"] == ""
 
 
-def test_looks_at_every_environment_that_has_values(cli: Cli, repo: Path) -> None:
+def test_looks_at_every_environment_that_has_values(here: Cli, repo: Path) -> None:
     (repo / "values/live.yaml").write_text("motd: live\n")
     (repo / "values/test.yaml").write_text("motd: [1, 2]\n")
-    assert {finding["environment"] for finding in json.loads(cli("check", repo, "--json").out)} == {"live", "test"}
-    assert {finding["environment"] for finding in json.loads(cli("check", repo, "-e", "live", "--json").out)} == {"live"}
+    assert {finding["environment"] for finding in json.loads(here("check", repo, "--json").out)} == {"live", "test"}
+    assert {finding["environment"] for finding in json.loads(here("check", repo, "-e", "live", "--json").out)} == {"live"}
 
 
-def test_a_folder_without_kind_is_files(cli: Cli, repo: Path) -> None:
+def test_a_folder_without_kind_is_files(here: Cli, repo: Path) -> None:
     (repo / "Grafana.d").mkdir()
     (repo / "Grafana.d/a.ini").write_text("[a]\n")
-    found = json.loads(cli("check", repo, "--json").out)
+    found = json.loads(here("check", repo, "--json").out)
     assert [finding["target"] for finding in found if finding["kind"] == "files"] == ["grafana-d"]
 
 
-def test_agent_toml_may_say_otherwise(cli: Cli, repo: Path, tmp_path: Path) -> None:
+def test_agent_toml_may_say_otherwise(here: Cli, repo: Path, tmp_path: Path) -> None:
     (repo / "keys").mkdir()
     (repo / "keys/kv.yaml").write_text("a: [1]\n")
     toml = tmp_path / "agent.toml"
     toml.write_text('[environments.one]\nsource = "/repo"\n[[environments.one.targets]]\nkind = "consul"\nname = "keys"\n')
-    found = json.loads(cli("check", repo, "--config", toml, "--json").out)
+    found = json.loads(here("check", repo, "--config", toml, "--json").out)
     assert [(finding["environment"], finding["kind"], finding["line"]) for finding in found] == [("one", "consul", 1)]
 
 
-def test_sees_what_a_commit_would_hold(cli: Cli, repo: Path) -> None:
+def test_sees_what_a_commit_would_hold(here: Cli, repo: Path) -> None:
     """Ignored files are not there, tracked ones are even where they are ignored, and the index is left alone."""
     git(repo, "init", "-b", "main")
     (repo / "nginx/tracked.key").write_text("")
@@ -94,7 +94,7 @@ def test_sees_what_a_commit_would_hold(cli: Cli, repo: Path) -> None:
     git(repo, "add", "nginx/gone.conf")
     (repo / "nginx/gone.conf").unlink()
     before = (repo / ".git/index").read_bytes()
-    rendered = json.loads(cli("render", repo, "--only", "nginx/*", "--json").out)
+    rendered = json.loads(here("render", repo, "--only", "nginx/*", "--json").out)
     assert set(rendered) == {
         "nginx/" + name for name in ("nginx.conf", "new.conf", "pages/index.html", "sites/default.conf", "tracked.key")
     }
@@ -102,12 +102,12 @@ def test_sees_what_a_commit_would_hold(cli: Cli, repo: Path) -> None:
 
 
 @pytest.mark.parametrize("in_git", [True, False])
-def test_refuses_what_the_agent_refuses(cli: Cli, repo: Path, in_git: bool) -> None:
+def test_refuses_what_the_agent_refuses(here: Cli, repo: Path, in_git: bool) -> None:
     """Failure mode: a link that leads out of the tree."""
     if in_git:
         git(repo, "init", "-b", "main")
     (repo / "nginx/passwd").symlink_to("/etc/passwd")
-    ended = cli("check", repo)
+    ended = here("check", repo)
     assert ended.status == 1
     assert "nginx/passwd: is a symbolic link" in ended.out + ended.err
 
@@ -123,8 +123,8 @@ def test_works_from_within_a_hook(cli: Cli, repo: Path) -> None:
     assert not list((repo / ".git").glob("refs/heads/*"))
 
 
-def test_an_empty_directory_has_nothing_to_check(cli: Cli, tmp_path: Path) -> None:
-    assert cli("check", tmp_path).out == "nothing to check: there is no folder with files\n"
+def test_an_empty_directory_has_nothing_to_check(here: Cli, tmp_path: Path) -> None:
+    assert here("check", tmp_path).out == "nothing to check: there is no folder with files\n"
 
 
 def test_no_directory(cli: Cli, tmp_path: Path) -> None:
@@ -132,33 +132,33 @@ def test_no_directory(cli: Cli, tmp_path: Path) -> None:
     assert (ended.status, ended.err) == (2, f"error: {tmp_path}/nowhere is no directory\n")
 
 
-def test_render_shows_no_secret_and_no_reference(cli: Cli, repo: Path) -> None:
+def test_render_shows_no_secret_and_no_reference(here: Cli, repo: Path) -> None:
     (repo / "nginx/key.pem.j2").write_text('{{ secret("file:key") }}\n')
-    ended = cli("render", repo, "--only", "nginx/key.pem")
+    ended = here("render", repo, "--only", "nginx/key.pem")
     assert ended.out == "==> nginx/key.pem <==\n(sensitive)\n\n"
 
 
-def test_render_needs_one_environment(cli: Cli, repo: Path) -> None:
+def test_render_needs_one_environment(here: Cli, repo: Path) -> None:
     for name in ("live", "test"):
         (repo / f"values/{name}.yaml").write_text(f"motd: {name}\n")
-    ended = cli("render", repo)
+    ended = here("render", repo)
     assert (ended.status, ended.err) == (2, "error: name the environment; there are live, test\n")
-    assert "<p>live</p>" in cli("render", repo, "-e", "live").out
+    assert "<p>live</p>" in here("render", repo, "-e", "live").out
 
 
-def test_render_writes_only_to_an_empty_directory(cli: Cli, repo: Path, tmp_path: Path) -> None:
+def test_render_writes_only_to_an_empty_directory(here: Cli, repo: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     (repo / "nginx/raw.bin").write_bytes(b"\xff\x00")
-    assert cli("render", repo, "-o", out).status == 0
+    assert here("render", repo, "-o", out).status == 0
     assert (out / "nginx/raw.bin").read_bytes() == b"\xff\x00"
-    assert cli("render", repo, "-o", out).status == 2
+    assert here("render", repo, "-o", out).status == 2
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
-def test_a_repository_of_another_user(cli: Cli, repo: Path) -> None:
+def test_a_repository_of_another_user(here: Cli, repo: Path) -> None:
     """CI checks out as one user and checks as another; git's own refusal must not make ignored files appear."""
     git(repo, "init", "-b", "main")
     (repo / "nginx/ignored.key").write_text("")
     for path in (repo, *repo.rglob("*")):
         os.chown(path, 65534, 65534)
-    assert "nginx/ignored.key" not in json.loads(cli("render", repo, "--json").out)
+    assert "nginx/ignored.key" not in json.loads(here("render", repo, "--json").out)

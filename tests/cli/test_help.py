@@ -33,32 +33,32 @@ COMMANDS = [
 ]
 
 
-def test_names_every_command(cli: Cli) -> None:
-    ended = cli("--help")
+def test_names_every_command(here: Cli) -> None:
+    ended = here("--help")
     assert ended.status == 0
     assert re.findall(r"^  ([a-z]+)  +[A-Z]", ended.out, re.MULTILINE) == COMMANDS
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_explains_itself(cli: Cli, command: str) -> None:
-    ended = cli(command, "--help")
+def test_every_command_explains_itself(here: Cli, command: str) -> None:
+    ended = here(command, "--help")
     assert ended.status == 0, ended.err
     assert ended.out.startswith(f"Usage  gitops-agent {command}")
     assert "<" not in ended.out, "an option shows the type of its value instead of what it means"
     assert max(map(len, ended.out.splitlines())) <= 100
 
 
-def test_version(cli: Cli) -> None:
-    assert cli("--version").out == f"gitops-agent {__version__}\n"
+def test_version(here: Cli) -> None:
+    assert here("--version").out == f"gitops-agent {__version__}\n"
 
 
-def test_without_a_command_is_help_and_a_mistake(cli: Cli) -> None:
-    ended = cli()
+def test_without_a_command_is_help_and_a_mistake(here: Cli) -> None:
+    ended = here()
     assert (ended.status, "Exit status" in ended.out) == (2, True)
 
 
-def test_a_mistake_is_one_line_with_the_nearest_name(cli: Cli) -> None:
-    ended = cli("chek")
+def test_a_mistake_is_one_line_with_the_nearest_name(here: Cli) -> None:
+    ended = here("chek")
     assert ended.status == 2
     assert ended.err == "error: No such command 'chek'. Did you mean 'check'?\ngitops-agent --help says what there is\n"
 

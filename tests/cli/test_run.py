@@ -13,6 +13,8 @@ import pytest
 from tests.cli.conftest import Cli
 from tests.cli.world import World, eventually
 
+pytestmark = pytest.mark.slow
+
 NOTHING, FAILED, WRONG, CHANGED = 0, 1, 2, 3
 
 
