@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import os
+import ssl
 import subprocess
 import threading
 import zlib
@@ -126,20 +127,28 @@ def redirect_to(url: str) -> Behaviour:
 
 
 class GitServer:
-    """Serves the bare repositories below `root` as `<url>/<name>.git`, for reading and writing. `token` is any user's password."""
+    """Serves the bare repositories below `root` as `<base>/<name>.git`, for reading and writing. `token` is any user's password.
 
-    def __init__(self, root: Path, token: str = "") -> None:
+    `certificate`: a PEM file with key and certificate makes it https.
+    """
+
+    def __init__(self, root: Path, token: str = "", certificate: Path | None = None) -> None:
         self.root = root
         self.token = token
         self.seen: list[Seen] = []
         self.behaviour: Behaviour = serve
         self.patience = threading.Event()
+        self.environment = dict(os.environ)  # as it is now: a test may spoil it for others later
         root.mkdir(parents=True, exist_ok=True)
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.owner = self
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self._thread.start()
-        self.base = f"http://127.0.0.1:{self._server.server_port}"
+        self.base = f"http{'s' if certificate else ''}://127.0.0.1:{self._server.server_port}"
 
     def url(self, name: str = "config") -> str:
         return f"{self.base}/{name}.git"
@@ -194,7 +203,7 @@ class _Handler(BaseHTTPRequestHandler):
         """What git answers. Its http-backend is a CGI program (RFC 3875)."""
         path, query = urlsplit(self.path)[2:4]
         body = self._body()
-        environment = os.environ | {
+        environment = self.owner.environment | {
             "GIT_PROJECT_ROOT": str(self.owner.root),
             "GIT_HTTP_EXPORT_ALL": "1",
             "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
