@@ -6,7 +6,7 @@ import base64
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gitops_agent import moments
 from gitops_agent.cli.demo.stage import ENVIRONMENT, wait
@@ -71,11 +71,13 @@ class Story:
         started = time.monotonic()
         page.write_text(_HAND)
         wait(lambda: _HAND not in self._stage.page() and _MINE in self._stage.page(), "healing")
-        self._act("change a published file by hand", f"healed after {moments.duration(time.monotonic() - started)}")
+        healed = moments.duration(time.monotonic() - started)
+        wait(lambda: any(run["drift"] for run in self._runs()), "the run that healed")
+        self._act("change a published file by hand", f"healed after {healed}")
 
     def _timeline(self) -> None:
         console, stage = self._console, self._stage
-        runs = stage.agent.call("GET", "/api/v1/runs").data["runs"]
+        runs = self._runs()
         console.text(paint("What the agent did", "bold"))
         for run in reversed(runs):
             took = moments.duration((datetime.fromisoformat(run["ended"]) - datetime.fromisoformat(run["started"])).total_seconds())
@@ -84,6 +86,10 @@ class Story:
 The newest run's page: {stage.agent.url}/runs/{runs[0]["id"]}
 (any user, password: the text in {stage.base}/state/token)
 What the commits say: git -C {stage.base}/config.git log --notes=gitops main""")
+
+    def _runs(self) -> list[dict[str, Any]]:
+        """The newest first."""
+        return list(self._stage.agent.call("GET", "/api/v1/runs").data["runs"])
 
     def _consul_agrees(self) -> bool:
         """The same value went to Consul with the same push."""
