@@ -61,13 +61,15 @@ class Engine:
         with naming(what):
             job = self._api.exec_create(container.id, list(command))["Id"]
             stream: Any = self._api.exec_start(job, socket=True)
+            # What the SDK gives is a file around the socket (SocketIO), or the socket itself over TLS.
+            connection = getattr(stream, "_sock", stream)
             try:
-                # What the SDK gives is a file around the socket (SocketIO), or the socket itself over TLS.
-                output = _read(getattr(stream, "_sock", stream), time.monotonic() + timeout)
+                output = _read(connection, time.monotonic() + timeout)
             except TimeoutError:
                 raise CommandFailed(f"{what} did not end within {timeout:g} s") from None
             finally:
                 stream.close()
+                connection.close()
             status = self._api.exec_inspect(job)["ExitCode"]
         return Exited(int(status), mask(output.decode(errors="replace")))
 

@@ -10,6 +10,7 @@ import docker.errors
 
 from gitops_agent.container.connection import connect, naming
 from gitops_agent.container.members import LABEL, Life, Member, member, seconds
+from gitops_agent.container.shapes import Container, Mount
 
 
 class ProjectEngine:
@@ -48,6 +49,12 @@ class ProjectEngine:
         with naming(f"container {container[:12]}"):
             found = self._api.inspect_container(container)
         return Life(seconds(found["State"]["StartedAt"]), int(found["RestartCount"]), str(found["Config"]["Image"]))
+
+    def mounts(self, container: str) -> tuple[Mount, ...] | None:
+        """None where the engine does not know the container: it is another engine's."""
+        with naming(f"container {container[:12]}"), suppress(docker.errors.NotFound):
+            return Container.of(self._api.inspect_container(container)).mounts
+        return None
 
     def image(self, reference: str) -> str:
         """ID of the image that the reference (or ID) means on this host; empty where there is none."""

@@ -44,6 +44,7 @@ class Subject(ABC):
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self._made: list[Target] = []
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
@@ -84,8 +85,14 @@ class Subject(ABC):
         return Site("conformance", directory, KEY)
 
     def target(self, **more: Any) -> Target:
-        """A new object, as after a restart of the agent. `more` are further settings."""
-        return build(self.kind, {**self.settings(), **more}, self.site())
+        """A new object, as after a restart of the agent; `close` closes it. `more` are further settings."""
+        target = build(self.kind, {**self.settings(), **more}, self.site())
+        self._made.append(target)
+        return target
+
+    def close(self) -> None:
+        for target in self._made:
+            target.close()
 
 
 class AdoptableSubject(Subject):

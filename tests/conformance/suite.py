@@ -32,6 +32,7 @@ class Conformance:
         before = others(subject)
         assert set(before) == subject.bystanders, "the subject promises bystanders that it does not show"
         yield
+        subject.close()
         assert others(subject) == before
 
     def test_the_first_run_brings_everything(self, subject: Subject) -> None:

@@ -11,7 +11,7 @@ from gitops_agent.container.shapes import Container
 from gitops_agent.errors import ApplyFailed, CommandFailed, Unavailable
 from gitops_agent.file_target import tree
 from gitops_agent.targets.nginx.mounts import PublishedMounts
-from gitops_agent.targets.nginx.program import MASTER, Nginx, Presence, state
+from gitops_agent.targets.nginx.program import Nginx, Presence, is_master, is_starting, takes_connections
 from gitops_agent.targets.nginx.settings import NginxSettings
 from gitops_agent.targets.nginx.verdict import judge
 
@@ -50,7 +50,10 @@ class ContainedNginx(Nginx):
         if not container.running:
             return Presence.STOPPED
         titles = self._engine.titles(container).values()
-        return Presence.RUNNING if any(title.startswith(MASTER) for title in titles) else Presence.STOPPED
+        if any(is_master(title) for title in titles):
+            return Presence.RUNNING
+        starting = any(is_starting(title, self._settings.binary) for title in titles)
+        return Presence.STARTING if starting else Presence.STOPPED
 
     def workers(self) -> Mapping[int, bool]:
         container = self._container or self._find()
@@ -61,7 +64,7 @@ class ContainedNginx(Nginx):
         except Unavailable:
             self._container = None  # restarted or removed since: look anew next time
             raise
-        found = ((pid, state(title)) for pid, title in titles.items())
+        found = ((pid, takes_connections(title)) for pid, title in titles.items())
         return {pid: takes for pid, takes in found if takes is not None}
 
     def reload(self) -> None:

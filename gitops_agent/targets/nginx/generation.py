@@ -22,14 +22,19 @@ _LOOP = 3
 
 
 def reload(nginx: Nginx, timeout: float) -> Mapping[int, bool] | None:
-    """Gives the workers of before; None, with nothing done, where nginx does not run."""
+    """Gives the workers of before; None, with nothing done, where nginx does not run and will read its files when it starts.
+
+    One that is just starting is waited for: whether it has read the old files or the new ones, nobody knows, and the workers that
+    come of it could not be told from those that come of the reload.
+    """
     deadline = time.monotonic() + timeout
-    while nginx.presence() is Presence.RUNNING:
-        before = nginx.workers()
-        # One that is just starting has read its files, but the workers that come of it could not be told from new ones.
-        if before or time.monotonic() > deadline:
+    while (presence := nginx.presence()) in (Presence.RUNNING, Presence.STARTING):
+        before = nginx.workers() if presence is Presence.RUNNING else {}
+        if before:
             nginx.reload()
             return before
+        if time.monotonic() > deadline:
+            raise ApplyFailed(f"nginx has been starting for {timeout:g} s")
         time.sleep(nginx.pause)
     return None
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gitops_agent import process
 from gitops_agent.errors import ApplyFailed, CommandFailed, Unavailable
-from gitops_agent.targets.nginx.program import MASTER, Nginx, Presence, state
+from gitops_agent.targets.nginx.program import Nginx, Presence, is_master, is_starting, takes_connections
 from gitops_agent.targets.nginx.settings import NginxSettings
 from gitops_agent.targets.nginx.staged import borrow, moved
 from gitops_agent.targets.nginx.verdict import judge
@@ -48,11 +48,15 @@ class LocalNginx(Nginx):
             raise judge(done.stderr, lambda path: path[len(f"{staged}/") :] if path.startswith(f"{staged}/") else None)
 
     def presence(self) -> Presence:
-        return Presence.RUNNING if self._master() else Presence.STOPPED
+        if self._master():
+            return Presence.RUNNING
+        starting = any(is_starting(_title(pid), self._settings.binary) for pid in _pids())
+        # Between the two looks it may have become a master.
+        return Presence.STARTING if starting else Presence.RUNNING if self._master() else Presence.STOPPED
 
     def workers(self) -> Mapping[int, bool]:
         master = self._master()
-        found = ((pid, state(_title(pid))) for pid in (_children(master) if master else ()))
+        found = ((pid, takes_connections(_title(pid))) for pid in (_children(master) if master else ()))
         return {pid: takes for pid, takes in found if takes is not None}
 
     def reload(self) -> None:
@@ -124,17 +128,21 @@ class LocalNginx(Nginx):
 
 
 def _is_master(pid: int) -> bool:
-    return pid > 0 and _title(pid).startswith(MASTER)
+    return pid > 0 and is_master(_title(pid))
 
 
 def _children(pid: int) -> Iterator[int]:
     try:
         yield from (int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
     except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN, or the master has just ended
-        for stat in Path("/proc").glob("[0-9]*/stat"):
+        for child in _pids():
             with suppress(OSError):
-                if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
-                    yield int(stat.parent.name)
+                if int(Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[1]) == pid:
+                    yield child
+
+
+def _pids() -> Iterator[int]:
+    return (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
 
 
 def _title(pid: int) -> str:

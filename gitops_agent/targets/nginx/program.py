@@ -5,11 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePath
 
 
 class Presence(StrEnum):
     RUNNING = "running"
+    STARTING = "starting"
+    """It may be reading its files at this moment, old ones or new ones."""
     STOPPED = "stopped"
     ABSENT = "absent"
     """Its container does not exist yet: another target is going to bring it."""
@@ -49,11 +51,21 @@ class Nginx(ABC):
         """Lets go of connections."""
 
 
-MASTER = "nginx: master process"
-TAKES_CONNECTIONS = "nginx: worker process"
-SHUTTING_DOWN = "is shutting down"
+_MASTER = "nginx: master process"
+_WORKER = "nginx: worker process"
+_LEAVING = "is shutting down"
 
 
-def state(title: str) -> bool | None:
-    """Of a process by its title: whether it takes connections; None for what is no worker."""
-    return SHUTTING_DOWN not in title if title.startswith(TAKES_CONNECTIONS) else None
+def is_master(title: str) -> bool:
+    return title.startswith(_MASTER)
+
+
+def is_starting(title: str, binary: str) -> bool:
+    """An nginx that has not got as far as calling itself one, by its command line; `nginx -t` and its like start nothing."""
+    program, _, arguments = title.partition(" ")
+    return PurePath(program).name == PurePath(binary).name and not {"-t", "-T", "-s", "-v", "-V"} & set(arguments.split())
+
+
+def takes_connections(title: str) -> bool | None:
+    """Of a worker, whether it takes connections; None for what is no worker."""
+    return _LEAVING not in title if title.startswith(_WORKER) else None

@@ -47,9 +47,6 @@ class NginxTarget(FileTarget):
 
     def verify(self) -> None:
         if self._before is None:
-            # It may have been starting, with the old files, when they were published.
-            self.reload()
-        if self._before is None:
             return
         try:
             self._foreign.ours(generation.verify(self.nginx, self._before, self.settings.reload_timeout))
@@ -60,6 +57,8 @@ class NginxTarget(FileTarget):
         presence = self.nginx.presence()
         if presence is Presence.ABSENT:
             return Health(HealthStatus.HEALTHY, f"container {self.settings.container} does not exist yet and will read the files")
+        if presence is Presence.STARTING:
+            return Health(HealthStatus.PROGRESSING, "nginx is starting")
         if presence is Presence.STOPPED:
             return Health(HealthStatus.PROGRESSING if self.settings.container else HealthStatus.DEGRADED, "nginx is not running")
         if not self.publisher.settled():
