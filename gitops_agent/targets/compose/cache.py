@@ -27,9 +27,9 @@ class Cache:
         self._key = key
         self._known: dict[str, Facts] = {}
 
-    def facts(self, files: Mapping[str, bytes], settings: ComposeSettings, ask: Callable[[], Facts]) -> Facts:
+    def facts(self, files: Mapping[str, bytes], settings: ComposeSettings, tool: str, ask: Callable[[], Facts]) -> Facts:
         """`ask` is only called for a tree that is not known."""
-        about = [_SHAPE, settings.project, str(settings.directory), settings.files, sorted(digests(files, self._key).items())]
+        about = [_SHAPE, tool, settings.project, str(settings.directory), settings.files, sorted(digests(files, self._key).items())]
         tree = fingerprint(json.dumps(about), self._key)[:32]
         if tree not in self._known:
             self._known = {tree: self._read(tree) or self._write(tree, ask())}

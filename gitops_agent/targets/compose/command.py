@@ -14,7 +14,7 @@ from gitops_agent import process
 from gitops_agent.errors import ApplyFailed, CommandFailed, InvalidRevision, Unavailable
 from gitops_agent.file_target import tree
 from gitops_agent.file_target.complaint import complaint
-from gitops_agent.targets.compose.facts import Facts
+from gitops_agent.targets.compose.facts import Facts, Service
 from gitops_agent.targets.compose.settings import ComposeSettings
 
 _KEPT = frozenset({"PATH", "HOME", "USER", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"})
@@ -32,6 +32,13 @@ class Command:
     def __init__(self, settings: ComposeSettings) -> None:
         self._settings = settings
         self._program: list[str] = []
+
+    @property
+    def tool(self) -> str:
+        """Which Compose this is: another one may hash the same service differently."""
+        program = shutil.which(self._find()[0])
+        status = Path(program).stat() if program else None
+        return f"{program}:{status.st_mtime_ns}:{status.st_size}" if status else ""
 
     def facts(self, files: Mapping[str, bytes], staging: Path, key: bytes) -> Facts:
         """What Compose makes of files that are not published yet.
@@ -53,25 +60,22 @@ class Command:
         hashes = dict(line.split() for line in hashed.decode().splitlines())
         return Facts.of(json.loads(text), hashes, directory, key)
 
-    def pull(self, services: Sequence[str]) -> None:
-        """Raises ApplyFailed where an image cannot be had."""
-        self._act(["pull", "--quiet", *services], self._settings.pull_timeout)
+    def pull(self, services: Mapping[str, Service]) -> None:
+        """Of services whose files are not published yet. Raises ApplyFailed where an image cannot be had."""
+        images = {name: {"image": found.image, "platform": found.platform or None} for name, found in services.items()}
+        named = ["--env-file", os.devnull, "-f", "-", "pull", "--quiet"]
+        self._act(named, self._settings.pull_timeout, json.dumps({"services": images}).encode())
 
     def up(self, services: Sequence[str], *, anew: bool) -> None:
         """Creates and starts these services, in the order in which they depend on each other, and no others. `anew`: also those
         in which Compose sees no change."""
         options = ["--detach", "--no-deps", "--no-build", "--pull", "never", "--yes", *(["--force-recreate"] if anew else [])]
-        self._act(["up", *options, *services], self._settings.up_timeout)
+        files = [part for path in self._settings.files for part in ("-f", self._settings.directory / path)]
+        self._act([*files, "up", *options, *services], self._settings.up_timeout)
 
-    def by_hand(self) -> str:
-        """What a person types to do the same."""
-        files = "".join(f" -f {path}" for path in self._settings.files)
-        return f"docker compose -p {self._settings.project} --project-directory {self._settings.directory}{files} up -d"
-
-    def _act(self, arguments: Sequence[str], timeout: float) -> None:
-        directory = self._settings.directory
-        named = [part for path in self._settings.files for part in ("-f", directory / path)]
-        process.run(self._command(directory, ["--progress", "plain", *named, *arguments]), timeout=timeout, env=self._environment())
+    def _act(self, arguments: Sequence[str | Path], timeout: float, stdin: bytes | None = None) -> None:
+        command = self._command(self._settings.directory, ["--progress", "plain", *arguments])
+        process.run(command, timeout=timeout, env=self._environment(), stdin=stdin)
 
     def _config(self, directory: Path, arguments: Sequence[str | Path], stdin: bytes | None) -> bytes:
         done = process.run(
@@ -91,9 +95,12 @@ class Command:
         return done.stdout
 
     def _command(self, directory: Path, arguments: Sequence[str | Path]) -> list[str | Path]:
+        return [*self._find(), "--project-name", self._settings.project, "--project-directory", directory, *arguments]
+
+    def _find(self) -> list[str]:
         if not self._program:
             self._program = _find()
-        return [*self._program, "--project-name", self._settings.project, "--project-directory", directory, *arguments]
+        return self._program
 
     def _environment(self) -> Mapping[str, str | None]:
         environment: dict[str, str | None] = {name: None for name in os.environ if name not in _KEPT and name != "DOCKER_CONFIG"}

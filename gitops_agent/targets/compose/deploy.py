@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from gitops_agent.container.project import ProjectEngine
-from gitops_agent.errors import CommandFailed
+from gitops_agent.errors import ApplyFailed, CommandFailed
 from gitops_agent.model import Action, Change
 from gitops_agent.plan import Plan
 from gitops_agent.targets.compose import behaviour as behaviours
 from gitops_agent.targets.compose.behaviour import RECREATE, RESTART, Behaviour
 from gitops_agent.targets.compose.command import Command, failed
 from gitops_agent.targets.compose.declared import definition
+from gitops_agent.targets.compose.facts import Service
 from gitops_agent.targets.compose.inside import Inside
 from gitops_agent.targets.compose.observed import Look
 from gitops_agent.targets.compose.project_files import PREFIX, ProjectFiles
@@ -56,12 +57,12 @@ class Deploy:
             by_reaction.setdefault(how(change), []).append(name)
         anew, started = by_reaction.get(RECREATE, []), by_reaction.get("start", [])
         self._bring_images([*anew, *started])
+        for name in [*(name for name in anew if self._look.of(name)), *by_reaction.get(RESTART, [])]:
+            self._before_stop(name)
+        # Claimed before anything shows: what is under way is not mistaken for what another Compose has made.
+        self._note(replace(self._record, project=project, services={**self._record.services, **self._claims([*anew, *started])}))
         self._publish(plan.without(Action.ADOPT))
         self._files.adopt(list(plan))
-        anew_existing = [name for name in anew if self._look.of(name)]
-        for name in [*anew_existing, *by_reaction.get(RESTART, [])]:
-            self._before_stop(name)
-        self._note(replace(self._record, project=project, services={**self._record.services, **self._claims([*anew, *started])}))
         for names, forced in ((anew, True), (started, False)):
             if names:
                 self._up(names, forced=forced)
@@ -101,7 +102,7 @@ class Deploy:
     def _bring_images(self, names: Sequence[str]) -> None:
         """Before anything is touched. What a service runs is what its reference means, until the repository names another: a tag
         that was moved meanwhile is moved back."""
-        missing = []
+        missing: dict[str, Service] = {}
         for name in names:
             reference = self._look.facts.services[name].image
             running = self._running_image(name, reference)
@@ -109,12 +110,13 @@ class Deploy:
             if running and known != running and "@" not in reference and self._engine.image(running):
                 self._engine.tag(running, reference)
             elif not known:
-                missing.append(name)
+                missing[name] = self._look.facts.services[name]
         if missing:
             try:
                 self._command.pull(missing)
             except CommandFailed as error:
-                raise failed(error) from None
+                images = ", ".join(service.image for service in missing.values())
+                raise ApplyFailed(f"{images}: {failed(error)}") from None
 
     def _running_image(self, name: str, reference: str) -> str:
         loaded = self._record.services.get(name)
@@ -150,17 +152,20 @@ class Deploy:
             known = self._look.facts.services[name]
             after = changes[name].after
             behaviour = Behaviour.of(definition(after)) if after is not None else Behaviour()
-            image = next((member.image for member in members if member.service == name), "")
+            mine = [member for member in members if member.service == name]
             services[name] = Loaded(
                 self._look.reads(name, self._look.wanted),
                 known.volumes,
                 known.image,
-                image,
+                mine[0].image if mine else "",
+                mine[0].config_hash if mine else "",
+                self._command.tool,
                 behaviour.hold,
                 behaviours.plain(behaviour.before_stop),
             )
         facts = self._look.facts
-        return replace(self._record, services=services, networks=facts.networks, volumes=facts.volumes)
+        networks, volumes = {**self._record.networks, **facts.networks}, {**self._record.volumes, **facts.volumes}
+        return replace(self._record, services=services, networks=networks, volumes=volumes)
 
     def _note(self, record: Record) -> None:
         if record != self._record:

@@ -16,19 +16,20 @@ _ENDS = frozenset({"", "no", "on-failure"})
 @dataclass(frozen=True)
 class Service:
     """`files` are paths below the project's directory that are mounted into it, `inline` keyed digests of configs and secrets
-    without a file: Compose's hash covers neither. `volumes`: the engine's names of named volumes by where they are mounted.
-    `follows`: services it cannot outlive, because it shares their network or volumes, or says so."""
+    without a file: Compose's hash covers neither. `volumes`: the engine's names of named volumes by where they are mounted,
+    `volume_keys` what the files call them. `follows`: services it cannot outlive, because it shares their network or volumes,
+    or says so."""
 
     hash: str
     image: str
     replicas: int
     may_end: bool
     """Exiting with 0 is no failure: nothing would start it again."""
-    checked: bool
-    """It has a health check; an image may bring one as well."""
+    platform: str = ""
     files: tuple[str, ...] = ()
     inline: Mapping[str, str] = field(default_factory=dict)
     volumes: Mapping[str, str] = field(default_factory=dict)
+    volume_keys: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     follows: tuple[str, ...] = ()
 
@@ -53,6 +54,14 @@ class Facts:
             ),
         )
 
+    @property
+    def used_networks(self) -> frozenset[str]:
+        return frozenset(name for service in self.services.values() for name in service.networks)
+
+    @property
+    def used_volumes(self) -> frozenset[str]:
+        return frozenset(name for service in self.services.values() for name in service.volume_keys)
+
     def dump(self) -> str:
         return json.dumps(asdict(self))
 
@@ -62,6 +71,10 @@ class Facts:
         data = json.loads(text)
         services = {name: _load(found) for name, found in data["services"].items()}
         return cls(services, data["networks"], data["volumes"])
+
+    def is_as(self, other: Facts, service: str) -> bool:
+        """Whether the service is the same in both, which the same Compose has made."""
+        return service in other.services and self.services[service].hash == other.services[service].hash
 
     def followers(self, names: Sequence[str]) -> list[str]:
         """Services that have to be made anew with these."""
@@ -86,7 +99,7 @@ def _service(found: Mapping[str, Any], digest: str, config: Mapping[str, Any], d
         image=str(found.get("image", "")),
         replicas=int(deploy.get("replicas", found.get("scale", 1))),
         may_end=restart in _ENDS,
-        checked=bool(found.get("healthcheck")) and not (found["healthcheck"] or {}).get("disable"),
+        platform=str(found.get("platform") or ""),
         files=tuple(sorted({path for source in _sources(found, config) if (path := _below(source, directory)) is not None})),
         inline=_inline(found, config, key),
         volumes={
@@ -94,6 +107,7 @@ def _service(found: Mapping[str, Any], digest: str, config: Mapping[str, Any], d
             for mount in mounts
             if mount["type"] == "volume" and mount.get("source")
         },
+        volume_keys=tuple(sorted({mount["source"] for mount in mounts if mount["type"] == "volume" and mount.get("source")})),
         networks=tuple(sorted(found.get("networks") or ())),
         follows=tuple(sorted(_follows(found))),
     )

@@ -32,6 +32,8 @@ class Look:
     published: Mapping[str, str]
     before: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     """Definitions of services in the files as they lie there."""
+    same: frozenset[str] = frozenset()
+    """Services whose containers carry another hash only because another Compose made them (failure mode 25)."""
 
     def of(self, service: str) -> list[Member]:
         return [member for member in self.members if member.service == service]
@@ -56,23 +58,39 @@ class Look:
         return sorted(path for path in paths if now.get(path) != then.get(path) and not behaviour.ignores(path))
 
 
+def made_by_another_tool(look: Look, tool: str) -> list[str]:
+    """Services that nobody has touched since another Compose made them: their hashes say nothing."""
+    return [
+        name
+        for name, loaded in look.record.services.items()
+        if loaded.tool != tool
+        and loaded.replaced is None
+        and name in look.facts.services
+        and {member.config_hash for member in look.of(name)} == {loaded.hash}
+        and loaded.hash != look.facts.services[name].hash
+    ]
+
+
 def observe(look: Look, desired: State) -> Iterator[Resource]:
     """Services, networks and volumes. Volumes that are not declared are not told: they are nobody's to prune."""
     for name in dict.fromkeys([*look.facts.services, *(member.service for member in look.members)]):
         members = look.of(name)
         if members:
             yield _service(look, name, members, desired.get(f"service:{name}"))
-    for kind, there, digests, recorded in (
-        ("network", look.networks, look.facts.networks, look.record.networks),
-        ("volume", look.volumes, look.facts.volumes, look.record.volumes),
+    facts = look.facts
+    for kind, there, digests, recorded, used in (
+        ("network", look.networks, facts.networks, look.record.networks, facts.used_networks),
+        ("volume", look.volumes, facts.volumes, look.record.volumes, facts.used_volumes),
     ):
+        # Compose makes nothing that no service uses.
+        yield from (found for found in desired if (name := found.name.removeprefix(f"{kind}:")) != found.name and name not in used)
         for name in there:
             wanted = desired.get(f"{kind}:{name}")
-            if wanted is not None:
+            if wanted is not None and name in used:
                 same = recorded.get(name, digests.get(name)) == digests.get(name)
                 spec = wanted.spec if same else {**wanted.spec, "definition": {"settings": "as they were when it was made"}}
                 yield Resource(wanted.name, spec, owned=name in recorded)
-            elif name in recorded and name not in digests:  # `default` is there without being declared
+            elif wanted is None and name in recorded and name not in digests:  # `default` is there without being declared
                 yield Resource(f"{kind}:{name}", {})
 
 
@@ -92,7 +110,7 @@ def _differences(
     look: Look, name: str, members: Sequence[Member], loaded: Loaded | None, behaviour: Behaviour
 ) -> Iterator[tuple[str, Value]]:
     service = look.facts.services[name]
-    if any(member.config_hash != service.hash for member in members):
+    if name not in look.same and any(member.config_hash != service.hash for member in members):
         yield CONFIG, "of another revision"
     if files := look.changed_files(name, behaviour):
         yield FILES, files

@@ -20,13 +20,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Loaded:
-    """Of one service: keyed digests of the files (and inline texts) it has read, the volumes it has used, its image. `replaced`
+    """Of one service: keyed digests of the files (and inline texts) it has read, the volumes it has used, its image,
+    the hash its containers carry and the `tool` that made it: another Compose hashes the same service differently. `replaced`
     are the containers that were there before a change that has not been seen to end; None when none is under way."""
 
     files: Mapping[str, str] = field(default_factory=dict)
     volumes: Mapping[str, str] = field(default_factory=dict)
     reference: str = ""
     image: str = ""
+    hash: str = ""
+    tool: str = ""
     hold: bool = False
     before_stop: Mapping[str, Any] | None = None
     replaced: tuple[str, ...] | None = None

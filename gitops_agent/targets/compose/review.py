@@ -23,7 +23,10 @@ def review(plan: Plan, look: Look, desired: State, project: str) -> Plan:
     """Raises UnsafePlan for a volume that would have to be made anew under the same name."""
     changes = [_explained(change) for change in plan]
     made_anew = [change.name.removeprefix(_SERVICE) for change in changes if how(change) == RECREATE]
-    changes += _following(changes, made_anew, look, desired)
+    rewired = {change.name.removeprefix("network:") for change in changes if change.action is Action.UPDATE}
+    on_it = [name for name, service in look.facts.services.items() if rewired.intersection(service.networks)]
+    followers = [*on_it, *look.facts.followers([*made_anew, *on_it])]
+    changes += _following(changes, followers, look, desired)
     return replace(plan, changes=tuple(_with_what_is_lost(change, look, project) for change in changes))
 
 
@@ -57,7 +60,8 @@ def _explained(change: Change) -> Change:
     seen = change.before.spec
     reasons = []
     if CONFIG in seen:
-        reasons.append("its definition changed")
+        same = seen["definition"] == change.after.spec["definition"]
+        reasons.append("what its definition refers to changed" if same else "its definition changed")
     if FILES in seen:
         reaction = how(replace(change, before=replace(change.before, spec={FILES: seen[FILES]}), action=Action.UPDATE))
         reasons.append(f"{', '.join(seen[FILES][:3])} changed: {reaction}")
@@ -71,13 +75,13 @@ def _explained(change: Change) -> Change:
     )
 
 
-def _following(changes: list[Change], made_anew: list[str], look: Look, desired: State) -> Iterator[Change]:
+def _following(changes: list[Change], followers: list[str], look: Look, desired: State) -> Iterator[Change]:
     known = {change.name for change in changes}
-    for name in look.facts.followers(made_anew):
+    for name in dict.fromkeys(followers):
         resource = desired.get(f"{_SERVICE}{name}")
         if resource is not None and resource.name not in known and look.of(name):
             before = replace(resource, spec={**resource.spec, CONFIG: "follows"})
-            yield Change(Action.UPDATE, resource.name, "follows a service that it cannot outlive", before, resource)
+            yield Change(Action.UPDATE, resource.name, "follows what it cannot outlive", before, resource)
 
 
 def _with_what_is_lost(change: Change, look: Look, project: str) -> Change:
@@ -108,7 +112,7 @@ def _downgraded(change: Change, name: str, look: Look) -> Iterator[str]:
         return
     now, then = look.facts.services[name].image, look.record.services[name].reference
     if Behaviour.of(definition(change.after)).forward_only and now != then and is_older(now, then):
-        yield f"data of {name} by the older {now} (forward_only)"
+        yield f"{name}'s data: {_parts(now)[1] or now} is older (forward_only)"
 
 
 def is_older(image: str, than: str) -> bool:

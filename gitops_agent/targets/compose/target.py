@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitops_agent.errors import AgentError, ApplyFailed, InvalidRevision, Unavailable, UnsafePlan
 from gitops_agent.model import HEALTHY, Action, Batch, Change, Files, Health, State, Value
 from gitops_agent.plan import Plan
 from gitops_agent.target import Site, Target, collect
-from gitops_agent.targets.compose import declared, review
+from gitops_agent.targets.compose import declared, observed, own, review
 from gitops_agent.targets.compose.cache import Cache
 from gitops_agent.targets.compose.command import Command
+from gitops_agent.targets.compose.facts import Facts
 from gitops_agent.targets.compose.health import Pulse
-from gitops_agent.targets.compose.observed import Look, observe
+from gitops_agent.targets.compose.observed import Look
 from gitops_agent.targets.compose.project_files import ProjectFiles, contents, digests
 from gitops_agent.targets.compose.record import RecordBeside
 from gitops_agent.targets.compose.settings import ComposeSettings
@@ -42,6 +44,7 @@ class Compose(Target):
         self._cache = Cache(site.directory, site.key)
         self._engines: tuple[ProjectEngine, Engine] | None = None
         self._pulse: Pulse | None = None
+        self._own = own.container()
         self._desired = State()
         self._look: Look | None = None
         self._folded: tuple[Change, ...] = ()
@@ -56,30 +59,42 @@ class Compose(Target):
     def observe(self, desired: State) -> State:
         with self._naming(Unavailable):
             files = [*self._files.observe(desired)]
-            published, wanted = contents(State.of(*files)), contents(desired)
-            facts = self._cache.facts(
-                wanted, self.settings, lambda: self._command.facts(wanted, self.site.directory, self.site.key)
-            )
-            engine, _ = self._engine()
-            self._desired = desired
-            self._look = Look(
-                self.settings.directory,
-                facts,
-                self._beside.read(),
-                engine.members(),
-                engine.networks(),
-                engine.volumes(),
-                digests(wanted, self.site.key),
-                digests(published, self.site.key),
-                self._definitions(published) if published != wanted else {},
-            )
-        resources = [*files, *observe(self._look, desired)]
-        prunable = [*resources] if self.settings.allow_destroy else [r for r in resources if not _is_spare_volume(r.name, desired)]
-        return State.of(*prunable)
+            self._desired, self._look = desired, self._take_a_look(contents(State.of(*files)), contents(desired))
+        resources = [*files, *observed.observe(self._look, desired)]
+        return State.of(*(found for found in resources if self.settings.allow_destroy or not _is_spare_volume(found.name, desired)))
+
+    def _take_a_look(self, published: Files, wanted: Files) -> Look:
+        engine, _ = self._engine()
+        if self._own and (mounts := engine.mounts(self._own)) is not None:
+            own.check_path(self.settings.directory, mounts)
+        look = Look(
+            self.settings.directory,
+            self._facts(wanted),
+            self._beside.read(),
+            engine.members(),
+            engine.networks(),
+            engine.volumes(),
+            digests(wanted, self.site.key),
+            digests(published, self.site.key),
+            self._definitions(published) if published != wanted else {},
+        )
+        doubtful = observed.made_by_another_tool(look, self._command.tool)
+        if not doubtful:
+            return look
+        before = look.facts if published == wanted else self._facts(published)
+        return replace(look, same=frozenset(name for name in doubtful if look.facts.is_as(before, name)))
+
+    def _facts(self, files: Files) -> Facts:
+        """What Compose makes of the files; it is not asked twice about the same."""
+        return self._cache.facts(
+            files, self.settings, self._command.tool, lambda: self._command.facts(files, self.site.directory, self.site.key)
+        )
 
     def review(self, plan: Plan) -> Plan:
         if self._look is None:
             return plan
+        if plan.writes and any(member.id == self._own for member in self._look.members):
+            raise own.refuse(self.settings.project, self.site.environment)
         plan, self._folded = review.fold(plan, self.settings.files)
         return review.review(plan, self._look, self._desired, self.settings.project)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
 from gitops_agent.model import Files
+from gitops_agent.target import Target
 from tests.conformance.adoption import Adoption
 from tests.conformance.events import Events, Sickness
 from tests.conformance.subject import AdoptableSubject, AilingSubject, Seen
@@ -59,12 +60,21 @@ class ComposeSubject(AdoptableSubject, AilingSubject):
         super().__init__(directory)
         self.project = project
         self._neighbour = neighbour
+        self._made: list[Target] = []
         self.place = directory / "stack"
         self.place.mkdir()
         (self.place / "grown-here.txt").write_text("by a program")
         docker(
             "run", "-d", "--name", neighbour, "--label", f"com.docker.compose.project={neighbour}", f"{IMAGE}:1", "sleep", "1000"
         )
+
+    def target(self, **more: Any) -> Target:
+        self._made.append(super().target(**more))
+        return self._made[-1]
+
+    def close(self) -> None:
+        for target in self._made:
+            target.close()
 
     def settings(self) -> dict[str, Any]:
         return {"directory": str(self.place), "project": self.project, "settle": 0.2, "secrets": ["file:*"]}
@@ -122,5 +132,6 @@ class TestCompose(Conformance, Adoption, Sickness, Events):
     @pytest.fixture
     def subject(self, tmp_path: Path, project: str) -> Iterator[ComposeSubject]:
         neighbour = f"gitops-agent-neighbour-{uuid.uuid4().hex[:8]}"
-        yield ComposeSubject(tmp_path, project, neighbour)
+        with closing(ComposeSubject(tmp_path, project, neighbour)) as subject:
+            yield subject
         clear(neighbour)
