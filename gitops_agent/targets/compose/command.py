@@ -78,13 +78,11 @@ class Command:
         process.run(command, timeout=timeout, env=self._environment(), stdin=stdin)
 
     def _config(self, directory: Path, arguments: Sequence[str | Path], stdin: bytes | None) -> bytes:
-        done = process.run(
-            self._command(directory, arguments),
-            timeout=self._settings.timeout,
-            env=self._environment(),
-            stdin=stdin,
-            accept=range(256),
-        )
+        command, limit = self._command(directory, arguments), self._settings.timeout
+        try:
+            done = process.run(command, timeout=limit, env=self._environment(), stdin=stdin, accept=range(256))
+        except CommandFailed as error:  # ran out of time, or was killed: says nothing about the files
+            raise Unavailable(str(error)) from None
         file = self._settings.files[0]
         if done.status:
             error = complaint(done.stderr, directory)
