@@ -107,13 +107,13 @@ class Mirror:
 
         Asking is surer than reading git's words, of which there are many.
         """
-        message = f"cannot fetch {self._remote.branch} from {self._remote.url}: {reason(error, self._remote)}"
+        cannot = f"cannot fetch {self._remote.branch} from {self._remote.url}"
         if error.status is None:
-            raise Unavailable(message)
+            raise Unavailable(f"{cannot}: {reason(error, self._remote)}")
         try:
             lines = self._git("ls-remote", "--symref", self._remote.url, "HEAD", "refs/heads/*").text.splitlines()
-        except CommandFailed:
-            raise Unavailable(message) from None
+        except CommandFailed as too:
+            raise Unavailable(f"{cannot}: {reason(too, self._remote)}") from None
         fields = [line.split("\t") for line in lines]
         branches = [name.removeprefix("refs/heads/") for _, name in fields if name.startswith("refs/heads/")]
         if self._remote.branch in branches:

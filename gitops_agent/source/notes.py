@@ -29,6 +29,7 @@ class Notes:
         Raises Unavailable when the repository cannot be reached, does not take it, or others are faster five times in a row.
         """
         url = self._git.remote.url
+        (self._repository / f"{_REF}.lock").unlink(missing_ok=True)  # of a git that was killed: nobody else writes here
         for _ in range(_ATTEMPTS):
             try:
                 self._put(sha, text)

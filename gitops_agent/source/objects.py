@@ -97,9 +97,12 @@ class Objects:
         try:
             sha, kind, size, stream = cat_file.stream_object_data(name)
             if size > largest:
-                self._end()  # before the stream, which reads to its end when it goes
+                self._kill()
+                del stream  # reads to its end, which is near now
+                self._end()
                 raise TooLarge(size)
             data = stream.read(size)
+            del stream
         except ValueError as error:
             if str(error).endswith("missing'"):
                 return None

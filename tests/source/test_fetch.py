@@ -105,7 +105,7 @@ def test_an_empty_repository(author: Author, follow: Follow) -> None:
 @pytest.mark.parametrize(
     ("behaviour", "why"),
     [
-        (hang, "no answer within 1 s"),
+        (hang, "no answer within 0.5 s"),
         (nonsense, "protocol error: bad line length"),
         (page, "it is empty, or no git repository"),
         (unavailable, "error: 503"),
@@ -117,7 +117,7 @@ def test_a_server_that_misbehaves(behaviour: Behaviour, why: str, author: Author
     sha = author.push({"a": "1"})
     follow().mark_applied(follow().fetch())
     git_server.behave(behaviour)
-    source = follow(timeout=1)
+    source = follow(timeout=0.5 if behaviour is hang else 10)
     began = time.monotonic()
     with pytest.raises(Unavailable, match=why):
         source.fetch()
@@ -135,7 +135,7 @@ def test_a_server_that_misbehaves(behaviour: Behaviour, why: str, author: Author
 
 def test_a_server_that_is_away(follow: Follow) -> None:
     source = follow("http://127.0.0.1:1/config.git")
-    with pytest.raises(Unavailable, match=r"cannot clone http://127.0.0.1:1/config.git: Failed to connect|cannot fetch main from"):
+    with pytest.raises(Unavailable, match=r"^cannot fetch main from http://127.0.0.1:1/config.git: Failed to connect"):
         source.fetch()
     assert source.head() is None
 
