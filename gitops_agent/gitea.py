@@ -135,8 +135,7 @@ class Gitea:
         params = {"stat": "false", "verification": "false", "files": "false"}
         if self._call("GET", f"/git/commits/{quote(sha, safe='')}", params=params, accept=(404, 422)).status == 200:
             return True
-        if self._call("GET", "", accept=(404,)).status == 404:
-            raise TokenRefused(f"gitea has no repository {self.repository} that this token may see")
+        self._call("GET", "")
         return False
 
     def hooks(self) -> list[Hook]:
@@ -157,11 +156,13 @@ class Gitea:
             method,
             f"/api/v1/repos/{self.repository}{path}",
             headers=self._headers(),
-            accept=(*accept, 401, 403, 429),
+            accept=(*accept, 401, 403, 404, 429),
             **request,
         )
         if answer.status in (401, 403):
             raise TokenRefused(f"gitea refuses the token for {self.repository}: {_said(answer)}")
+        if answer.status == 404 and 404 not in accept:
+            raise TokenRefused(f"gitea has no repository {self.repository} that this token may see")
         if answer.status == 429:
             raise Throttled(f"gitea asks to slow down: {_said(answer)}", _pause(answer.headers))
         if answer.status in (200, 201) and answer.data is None:

@@ -24,11 +24,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds between attempts: 2 s, 4 s … 5 min, a fifth more or less; slower where only the operator can help."""
+    """Seconds between attempts: 2 s, 4 s … 5 min, a fifth more or less."""
 
     first: float = 2.0
     longest: float = 300.0
-    refused: float = 60.0
 
     def back_off(self, failures: int) -> float:
         return self.vary(min(self.longest, self.first * 2 ** min(failures - 1, 10)))
@@ -98,7 +97,7 @@ class Courier:
                 wait = self._pace.vary(self._pace.first)
             except Exception:  # noqa: BLE001 -- a bug of ours must not end the reports of this environment
                 _log.exception("the outbox stumbled", extra={"environment": self._environment})
-                wait = self._pace.vary(self._pace.refused)
+                wait = self._pace.vary(self._pace.longest)
 
     def _deliver_due(self) -> float | None:
         """Sends what can be sent; seconds until something can be done again, None when only a ring brings more."""
@@ -163,9 +162,7 @@ class Courier:
         if isinstance(error, Unavailable):
             self._failures += 1
             pause = self._pace.back_off(self._failures)
-            if isinstance(error, TokenRefused):
-                pause = self._pace.vary(self._pace.refused)
-            elif isinstance(error, Throttled) and error.seconds is not None:
+            if isinstance(error, Throttled) and error.seconds is not None:
                 pause = error.seconds
             with self._bell:
                 self._paused_until = time.monotonic() + pause
@@ -175,11 +172,11 @@ class Courier:
         self._journal.postponed(item.id, time.time() + delay, describe(str(error)))
 
     def _say(self, error: Exception) -> None:
-        """Once for each kind of trouble, not for each attempt (failure modes 54, 57)."""
-        kind = type(error).__name__
+        """Once for each kind of trouble, not for each attempt (failure modes 54, 57). A Gitea that shuts down refuses good tokens:
+        only one that is refused again is the operator's affair."""
+        aloud = isinstance(error, TokenRefused) and self._failures > 1
+        kind = f"{type(error).__name__} {aloud}"
         if kind != self._said:
             self._said = kind
-            level = logging.ERROR if isinstance(error, TokenRefused) else logging.WARNING
-            acts = error.acts if isinstance(error, AgentError) else "nobody"
-            extra = {"environment": self._environment, "why": str(error), "must act": acts}
-            _log.log(level, "reports wait, runs go on", extra=extra)
+            extra = {"environment": self._environment, "why": str(error), "must act": "operator" if aloud else "nobody"}
+            _log.log(logging.ERROR if aloud else logging.WARNING, "reports wait, runs go on", extra=extra)

@@ -101,7 +101,9 @@ def combined_status(asked: Asked) -> Reply:
     if not asked.repository.has(sha):
         return asked.problem(404, "not found", errors=[f"object does not exist [id: {sha}, rel_path: ]"])
     newest = {row["context"]: row for row in asked.repository.statuses.get(sha, [])}
-    page, headers = asked.page(sorted(newest.values(), key=lambda row: int(row["id"])))
+    by_id = sorted(newest.values(), key=lambda row: int(row["id"]), reverse=True)
+    page, headers = asked.page(by_id)
+    page.reverse()  # the newest page comes first, and the oldest of its rows
     states = {row["status"] for row in page}  # of this page only
     state = "failure" if states & set(_BAD) else "success" if states and states <= {"success", "skipped"} else "pending"
     links = {"commit_url": f"{asked.api}/commits/{sha}", "url": f"{asked.api}/commits/{sha}/status"}
@@ -119,7 +121,7 @@ def list_hooks(asked: Asked) -> Reply:
 def create_hook(asked: Asked) -> Reply:
     form = json.loads(asked.body)
     hook = {
-        "id": max((hook["id"] for hook in asked.repository.hooks), default=0) + 1,
+        "id": asked.repository.next_hook,
         "name": form.get("name", ""),
         "type": form["type"],
         "branch_filter": form.get("branch_filter", ""),
@@ -131,6 +133,7 @@ def create_hook(asked: Asked) -> Reply:
         "created_at": _ZERO_TIME,
     }
     asked.repository.hooks.append(hook)
+    asked.repository.next_hook += 1
     return Reply(201, _shown(hook))
 
 

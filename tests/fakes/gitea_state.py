@@ -22,6 +22,7 @@ class Repository:
     statuses: dict[str, list[dict[str, Json]]] = field(default_factory=dict)
     """By commit, in the order they came: nothing is ever taken out."""
     hooks: list[dict[str, Json]] = field(default_factory=list)
+    next_hook: int = 1
 
     def has(self, sha: str) -> bool:
         if sha in self.commits:

@@ -137,12 +137,22 @@ def test_a_token_without_the_scope_is_said_aloud_and_a_better_one_is_used(world:
     (world.directory / "token").write_text(world.server.add_token("a-token-that-may-only-read", "read:repository"))
     world.outbox.start()
     world.say(1, SUCCESS)
-    assert world.server.wait(lambda: world.server.count("POST") >= 2)
+    assert world.server.wait(lambda: world.server.count("GET") >= 3)
     (error,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert "required=[write:repository], token scope=read:repository" in error.__dict__["why"]
     assert error.__dict__["must act"] == "operator"
     (world.directory / "token").write_text(world.server.add_token("a-token-that-may-write"))
     assert world.server.wait(lambda: world.said(1) == ["success"])
+
+
+def test_a_token_refused_once_alarms_nobody(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Seen on 1.26.3: while it shuts down it answers 401 to a good token."""
+    world.server.trouble.status, world.server.trouble.fail = 401, 1
+    world.outbox.start()
+    world.say(1, SUCCESS)
+    assert world.outbox.drain(5)
+    assert world.said(1) == ["success"]
+    assert [record.levelname for record in caplog.records if record.name.startswith("gitops_agent.report")] == ["WARNING"]
 
 
 def test_the_first_commit_after_a_lost_journal_is_looked_up(world: World) -> None:

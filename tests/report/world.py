@@ -18,7 +18,7 @@ REPOSITORY = "ops/config"
 TOKEN = "a-token-of-the-bot"
 ENVIRONMENT = "mini"
 CONTEXT = f"gitops/{ENVIRONMENT}"
-QUICK = Pace(first=0.02, longest=0.1, refused=0.1)
+QUICK = Pace(first=0.02, longest=0.1)
 
 
 def sha(number: int) -> str:
