@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import socket
+import tempfile
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from pathlib import Path
@@ -82,3 +83,12 @@ def free_port() -> Callable[[], int]:
                     return port
 
     return find
+
+
+@pytest.fixture
+def public_path() -> Generator[Path, None, None]:
+    """A directory that other users may enter, such as nginx' workers; pytest's own are for their owner alone. Its name is short."""
+    with tempfile.TemporaryDirectory(prefix="gitops-") as name:
+        path = Path(name)
+        path.chmod(0o755)
+        yield path

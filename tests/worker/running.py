@@ -96,6 +96,11 @@ directory = "{self.path}/{name}"
         if ready:
             eventually(self.ready, what=f"ready; log: {self.log.read_text()}")
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def ready(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, self.log.read_text()
