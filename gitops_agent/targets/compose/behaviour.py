@@ -62,9 +62,9 @@ class Behaviour(_Strict):
         try:
             return cls.model_validate(definition.get(KEY) or {})
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise InvalidRevision(f"{KEY}.{where}: {re.sub('^Value error, ', '', first['msg'])}") from None
+            last = error.errors(include_url=False)[-1]
+            where = "".join(f".{part}" for part in last["loc"] if part not in ("str", "Command"))
+            raise InvalidRevision(f"{KEY}{where}: {re.sub('^Value error, ', '', last['msg'])}") from None
 
     def on_changes(self, paths: Iterable[str]) -> Reaction:
         """What the change of all these files means together; the first pattern that fits counts, undeclared is recreate."""
