@@ -13,15 +13,18 @@ from gitops_agent.secret import signing_key
 
 _MOST_OUTPUT = 32 << 20
 """Bytes of all rendered files together."""
-_PATIENCE = 3
-"""The clock may take so many times the processor time that templates may use, before the host is too busy to render at all."""
 
 
 class Renderer:
-    """One child process, and one rendering at a time."""
+    """One child process, and one rendering at a time.
 
-    def __init__(self, timeout: float = 10, memory: int = 256 << 20) -> None:
+    `timeout` is in seconds of the processor: a busy host is not the author's mistake. By the clock it may take `patience` times as
+    long before the host is too busy to render at all. `memory` is in bytes.
+    """
+
+    def __init__(self, timeout: float = 10, memory: int = 256 << 20, *, patience: float = 3) -> None:
         self._timeout = timeout
+        self._patience = patience
         self._memory = memory
         self._lock = threading.Lock()
         self._peer: Peer | None = None
@@ -76,7 +79,7 @@ class Renderer:
             answers: list[str] = []
             used = peer.used
             try:
-                for answer in peer.ask(request, len(steps), self._timeout * _PATIENCE):
+                for answer in peer.ask(request, len(steps), self._timeout * self._patience):
                     if "error" in answer:
                         raise InvalidRevision(str(answer["error"]), file=str(answer["file"]), line=int(answer["line"]))
                     answers.append(str(answer["text"]))
