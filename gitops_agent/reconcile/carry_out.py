@@ -103,6 +103,7 @@ class _Writer:
         target = planned.target
         if planned.error is not None:
             planned = self._prepared.planner.plan(target, self._prepared.desired, self._progress)
+            self._progress.planned(planned.plan)
             if isinstance(planned.error, Unavailable):
                 self._skipped.append(f"{target.name} skipped: {planned.error}")
                 self._progress.results[target.name] = TargetResult(Outcome.ERROR, f"skipped: {planned.error}")
@@ -149,14 +150,16 @@ class _Writer:
 
     def _still_on_the_branch(self, target: Target) -> None:
         """Never saw off the branch one sits on: without the source no later commit could mend this one (architecture)."""
-        if self._source is None or self._source.reachable():
+        if self._source is None:
             return
         with self._progress.step(f"source after {target.name}"):
             deadline = time.monotonic() + self._waiting.source_grace
-            while time.monotonic() < deadline:
+            while not self._source.reachable():
+                if time.monotonic() > deadline:
+                    break
                 self._waiting.pause(1.0)
-                if self._source.reachable():
-                    return
+            else:
+                return
             done = "brought back what was before" if target.restore() else "it cannot be brought back"
             raise SawnOff(f"the source cannot be reached since {target.name} was applied; {done}")
 

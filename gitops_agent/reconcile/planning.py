@@ -46,9 +46,12 @@ class Planner:
     ) -> list[TargetPlan]:
         """Plans in the order of `targets`. What prevents a plan comes back with the target; only bugs are raised."""
         if len(targets) < 2:
-            return [self.plan(target, desired, progress) for target in targets]
-        with ThreadPoolExecutor(min(len(targets), _THREADS), thread_name_prefix="plan") as pool:
-            planned = list(pool.map(lambda target: self.plan(target, desired, progress), targets))
+            planned = [self.plan(target, desired, progress) for target in targets]
+        else:
+            with ThreadPoolExecutor(min(len(targets), _THREADS), thread_name_prefix="plan") as pool:
+                planned = list(pool.map(lambda target: self.plan(target, desired, progress), targets))
+        for each in planned:  # shown in the order of the targets, not in that of their answers
+            progress.planned(each.plan)
         stop()
         return planned
 
@@ -60,7 +63,6 @@ class Planner:
                 wanted = resolve(desired[target.name], self._key, self._lookup, target.settings.secrets)
                 secrets = _secrets(wanted, self._key)
                 plan = self._compare(target, wanted, target.observe(wanted))
-                progress.planned(plan)
                 guard(plan, Limits(target.settings.max_delete_percent), self._consented)
         except AgentError as error:
             return TargetPlan(target, plan, _in_repository(error, target), secrets)

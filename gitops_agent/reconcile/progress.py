@@ -60,10 +60,10 @@ class Progress:
     def note(self, step: Step) -> None:
         self._update(lambda run: replace(run, steps=(*run.steps, step)))
 
-    def planned(self, plan: Plan) -> None:
-        """Shows the plan; a target planned again, because its turn came late, replaces its earlier one."""
-        kept = tuple(other for other in self.run.plans if other["target"] != plan.target)
+    def planned(self, plan: Plan | None) -> None:
+        """Shows the plan, unless it is empty; a target planned again, because its turn came late, replaces its earlier one."""
         if plan:
+            kept = tuple(other for other in self.run.plans if other["target"] != plan.target)
             self._update(lambda run: replace(run, plans=(*kept, plan.to_json())))
 
     def end(self, outcome: Outcome, message: str) -> Run:

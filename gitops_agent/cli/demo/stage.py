@@ -169,8 +169,11 @@ class Stage:
 
     def _start_consul(self) -> None:
         names = ("http", "server", "serf-lan", "serf-wan", "dns")
-        ports = [f"-{name}-port={port}" for name, port in zip(names, self._ports[2:], strict=False)]
-        self._run(self._consul, "agent", "-dev", "-bind=127.0.0.1", "-client=127.0.0.1", *ports, log=self.base / "consul.log")
+        flags = [f"-{name}-port={port}" for name, port in zip(names, self._ports[2:], strict=False)]
+        known = process.run([self._consul, "agent", "-help"], timeout=_PATIENCE, accept=range(256)).text
+        # Two Consuls on one host would meet on the ports of gRPC, which nobody needs here.
+        flags += [f"-{name}=-1" for name in ("grpc-port", "grpc-tls-port") if f"-{name}=" in known]
+        self._run(self._consul, "agent", "-dev", "-bind=127.0.0.1", "-client=127.0.0.1", *flags, log=self.base / "consul.log")
         self.consul = Api("consul", f"http://127.0.0.1:{self._ports[2]}", timeout=5)
         wait(lambda: _answers(self.consul, "/v1/status/leader", ":"), "Consul's leader")
 

@@ -84,7 +84,7 @@ class Story:
             console.line(f"{took:>7}  {run['trigger']:<24.24} {run['message']}", mark=run["outcome"] == "success")
         console.text(f"""
 The newest run's page: {stage.agent.url}/runs/{runs[0]["id"]}
-(any user, password: the text in {stage.base}/state/token)
+(the token is in {stage.base}/state/token)
 What the commits say: git -C {stage.base}/config.git log --notes=gitops main""")
 
     def _runs(self) -> list[dict[str, Any]]:
