@@ -76,6 +76,10 @@ class ProjectEngine:
             self._api.stop(container, timeout=None)
             self._api.start(container)
 
+    def unpause(self, container: str) -> None:
+        with naming(f"unpausing {container[:12]}"):
+            self._api.unpause(container)
+
     def remove(self, container: str) -> None:
         """Stops it as it wants to be stopped, and removes it; its volumes stay."""
         with naming(f"removal of {container[:12]}"), suppress(docker.errors.NotFound):

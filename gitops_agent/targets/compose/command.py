@@ -85,8 +85,8 @@ class Command:
             raise Unavailable(str(error)) from None
         file = self._settings.files[0]
         if done.status:
-            error = complaint(done.stderr, directory)
-            raise InvalidRevision(error.message.removeprefix("validating : "), file=error.file or file, line=error.line)
+            said = complaint(done.stderr, directory)
+            raise InvalidRevision(said.message, file=said.file or file, line=said.line)
         unset = _UNSET.search(done.stderr)
         if unset:
             raise InvalidRevision(f"${{{unset[1]}}} is not set; values come from templates, or a .env file beside it", file=file)

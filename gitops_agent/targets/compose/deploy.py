@@ -63,6 +63,8 @@ class Deploy:
         self._note(replace(self._record, project=project, services={**self._record.services, **self._claims([*anew, *started])}))
         self._publish(plan.without(Action.ADOPT))
         self._files.adopt(list(plan))
+        for member in [member for name in started for member in self._look.of(name) if member.state == "paused"]:
+            self._engine.unpause(member.id)  # Compose refuses to start one
         for names, forced in ((anew, True), (started, False)):
             if names:
                 self._up(names, forced=forced)

@@ -49,13 +49,20 @@ class Look:
         return {**mounted, **known.inline}
 
     def changed_files(self, service: str, behaviour: Behaviour) -> list[str]:
-        """Files it has not read as they shall be. Of a service that was adopted: what differs from what lies there."""
-        loaded = self.record.services.get(service)
-        now = self.reads(service, self.wanted)
-        inline = self.facts.services[service].inline
-        then = loaded.files if loaded else {**self.reads(service, self.published), **inline}
+        """Files it has not read as they shall be."""
+        now, then = self.reads(service, self.wanted), self._has_read(service)
         paths = [*now, *(path for path in then if path not in now)]
         return sorted(path for path in paths if now.get(path) != then.get(path) and not behaviour.ignores(path))
+
+    def _has_read(self, service: str) -> Mapping[str, str]:
+        """As noted; of a service that was adopted, or made by an apply that failed later: what lies there."""
+        loaded = self.record.services.get(service)
+        if loaded is None:
+            return self.reads(service, self.published)
+        if loaded.replaced is not None and not {member.id for member in self.of(service)} & {*loaded.replaced}:
+            inline = self.facts.services[service].inline
+            return {path: digest for path, digest in self.reads(service, self.published).items() if path not in inline}
+        return loaded.files
 
 
 def made_by_another_tool(look: Look, tool: str) -> list[str]:

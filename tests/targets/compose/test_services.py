@@ -204,6 +204,32 @@ def test_the_project_that_runs_the_agent_is_refused(stack: Stack) -> None:
         stack.plan(moved)
 
 
+def test_a_dependency_that_fails_is_told_and_a_new_commit_mends_it(stack: Stack) -> None:
+    """Failure modes 40, 41: who depends on it is not started; what has been made meanwhile is not made again."""
+
+    def at(test: str) -> dict[str, str]:
+        db = service(f"healthcheck: {{test: '{test}', interval: 100ms, retries: 1}}, volumes: ['./conf:/conf']")
+        return {"db": db, "web": service("depends_on: {db: {condition: service_healthy}}")}
+
+    with pytest.raises(AgentError, match=r"db-1 is unhealthy"):
+        stack.apply(folder(at("exit 1"), conf__app_conf=b"1"))
+    assert "service:db" not in reasons(stack.plan(folder(at("exit 1"), conf__app_conf=b"1")))
+    assert stack.settle() == f"{stack.project}-db-1 is unhealthy"
+    stack.apply(folder(at("exit 0"), conf__app_conf=b"1"))
+    assert stack.settle() == ""
+
+
+def test_what_was_paused_or_stopped_by_hand_goes_on(stack: Stack) -> None:
+    """Failure mode 27: once, without a loop."""
+    files = folder({"web": service(), "db": service()})
+    stack.apply(files)
+    docker("pause", f"{stack.project}-web-1")
+    docker("stop", f"{stack.project}-db-1")
+    plan = stack.apply(files)
+    assert reasons(plan) == {"service:web": "paused", "service:db": "exited (143)"}
+    assert not stack.plan(files)
+
+
 def test_a_sick_service_shows_its_health(stack: Stack) -> None:
     health = "healthcheck: {test: 'test -e /well', interval: 100ms, timeout: 5s, retries: 1000}"
     stack.apply(folder({"web": service(health)}))
