@@ -20,6 +20,7 @@ from gitops_agent.targets.consul.settings import ConsulSettings
 
 _CONNECT_TIMEOUT = 5.0
 _QUOTED = 300
+_NO_LEADER = ("leader", "No path to datacenter", "raft is already shutdown", "rpc error getting client")
 Parameters = Sequence[tuple[str, str | int]]
 
 
@@ -126,9 +127,10 @@ class Client:
         if status == 403:
             message = f"consul: the agent's token lacks {needs}"
             return Unavailable(message) if reading else ApplyFailed(message)
-        if status in (401, 429) or status >= 500:
-            return Unavailable(f"consul answered {status} to {call}: {said}")
-        return ApplyFailed(f"consul answered {status} to {call}: {said}")
+        message = f"consul answered {status} to {call}: {said}"
+        # The ACL API says 500 to what it does not accept, and to a write that no leader takes.
+        refused = status < 500 or (status == 500 and not reading and not any(sign in body for sign in _NO_LEADER))
+        return ApplyFailed(message) if refused and status not in (401, 429) else Unavailable(message)
 
 
 class _TokenFile:

@@ -47,10 +47,6 @@ class KeyValues(ResourceType):
         self._seen.look({resource.name: int(resource.version) for resource in found if resource.name in concerned})
         yield from found
 
-    def forgotten(self, owned: Collection[str]) -> Collection[str]:
-        """Names in the record whose keys others deleted: whoever creates such a key again shall find it to be theirs."""
-        return [name for name in owned if name.startswith(f"kv:{self._prefix}") and name not in self._seen]
-
     def apply(self, changes: Sequence[Change], first: Operation | None = None, last: Operation | None = None) -> Iterator[Batch]:
         """`first` and `last` are for the record, in the same transactions where they fit. Yields after each transaction, with the
         lock of `seen` only held while it is under way."""

@@ -1,6 +1,5 @@
 """What is ours: a record beside it, for a key has no room for a mark that outlives an edit in Consul's UI, and little else has.
 
-
 The record lies at `gitops-agent/<environment>/<target>` and is written with compare-and-set. A name is in it before its object is
 created and until after its object is deleted, so changes of content never write it. What is not in it is foreign.
 """

@@ -32,6 +32,10 @@ class ResourceType(ABC):
 class SingleType(ResourceType):
     """Its resources are written one by one. Never called for ADOPT changes."""
 
+    def rank(self, name: str) -> int:  # noqa: ARG002 -- most types need no order of their own
+        """Lower ones are written first and deleted last."""
+        return 0
+
     @abstractmethod
     def put(self, change: Change) -> None:
         """Creates or updates. Raises ApplyFailed, Conflict, Unavailable."""

@@ -20,9 +20,6 @@ class Seen:
         self._indexes: dict[str, int] = {}
         self._lock = threading.Lock()
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._indexes
-
     def look(self, indexes: Mapping[str, int]) -> None:
         with self._lock:
             self._indexes = dict(indexes)

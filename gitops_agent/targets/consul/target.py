@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from gitops_agent.errors import InvalidRevision
 from gitops_agent.model import HEALTHY, Action, Batch, Change, Files, Health, HealthStatus, Resource, State
 from gitops_agent.plan import Plan
 from gitops_agent.target import Site, Target, collect
+from gitops_agent.targets.consul import links
+from gitops_agent.targets.consul.acl import AclType
+from gitops_agent.targets.consul.auth_methods import AuthMethods
+from gitops_agent.targets.consul.binding_rules import BindingRules
 from gitops_agent.targets.consul.client import Client
+from gitops_agent.targets.consul.config_entries import ConfigEntries
 from gitops_agent.targets.consul.kv import KeyValues
+from gitops_agent.targets.consul.nodes import ExternalNodes
+from gitops_agent.targets.consul.own_access import OwnAccess
 from gitops_agent.targets.consul.ownership import Ownership
+from gitops_agent.targets.consul.policies import Policies
 from gitops_agent.targets.consul.resource_type import ResourceType, SingleType
+from gitops_agent.targets.consul.roles import Roles
 from gitops_agent.targets.consul.settings import ConsulSettings
+from gitops_agent.targets.consul.tokens import Tokens
+from gitops_agent.targets.consul.transaction import Operation
 
 _IGNORED = re.compile(r"\.[^/]*|[^/]*\.md")
 """`.gitkeep`, `README.md`: for people."""
+_LINKED = {"role": {"policy"}, "token": {"policy", "role"}, "binding-rule": {"auth-method"}}
+"""Types that must be looked at to tell whether a link leads somewhere."""
 
 
 class Consul(Target):
@@ -30,8 +44,13 @@ class Consul(Target):
         self._client = Client(settings)
         self._ownership = Ownership(self._client, site.environment, settings.name, f"kv:{self._prefix}")
         self._kv = KeyValues(settings, self._prefix, self._client, self._ownership)
-        self._singles: tuple[SingleType, ...] = ()
-        """In the order in which they need each other."""
+        self._tokens = Tokens(settings, site, self._client)
+        acl = (*(kind(self._client) for kind in (Policies, Roles, AuthMethods, BindingRules)), self._tokens)
+        # In the order in which they need each other.
+        self._singles: tuple[SingleType, ...] = (*acl, ConfigEntries(self._client), ExternalNodes(self._client))
+        self._types: tuple[ResourceType, ...] = (*self._singles, self._kv)
+        self._found: set[str] = set()
+        self._own = OwnAccess()
 
     def scope(self) -> frozenset[str]:
         claims = [pattern.partition("*")[0] for pattern in self.settings.only if not pattern.startswith(("kv:", "*"))]
@@ -59,16 +78,26 @@ class Consul(Target):
     def observe(self, desired: State) -> State:
         for resource in desired:
             if not self.settings.allows(resource.name):
-                raise _invalid(resource, f"{resource.name} is not among what agent.toml lets this target own")
+                raise _not_allowed(resource)
         record = self._ownership.look()
+        owned = frozenset(filter(self.settings.allows, record.names))
+        # What a target never had to do with is not asked for, and needs no permission.
+        concerned = {_label(name) for name in (*desired.resources, *owned)} | {"kv"}
+        concerned |= {linked for label in concerned for linked in _LINKED.get(label, ())}
         found: list[Resource] = []
         for kind in self._types:
-            wanted = [resource for resource in desired if _label(resource.name) == kind.label]
-            owned = frozenset(filter(self.settings.allows, record.of(kind.label)))
-            # What a target never had to do with needs no permission either.
-            if wanted or owned or kind is self._kv:
-                found += [resource for resource in kind.observe(wanted, owned) if self.settings.allows(resource.name)]
-        return State.of(*found)
+            if kind.label in concerned:
+                wanted = [resource for resource in desired if _label(resource.name) == kind.label]
+                found += kind.observe(wanted, {name for name in owned if _label(name) == kind.label})
+        self._found = {resource.name for resource in found}
+        if any(isinstance(kind, AclType) and kind.label in concerned for kind in self._types):
+            links.check(desired, self._found - owned)
+            self._own = OwnAccess.look(self._client)
+        return State.of(*(resource for resource in found if self.settings.allows(resource.name)))
+
+    def review(self, plan: Plan) -> Plan:
+        self._own.refuse_loss(plan, self._tokens)
+        return replace(plan, changes=tuple(sorted(map(_with_losses, plan), key=self._position)))
 
     def apply(self, plan: Plan) -> Iterator[Batch]:
         """Names are claimed before the first creation and dropped after the last deletion; where only keys change, in the same
@@ -76,34 +105,47 @@ class Consul(Target):
         adopted = plan.only(Action.ADOPT).changes
         if adopted:
             yield adopted
-        puts = plan.only(Action.CREATE, Action.UPDATE).changes
-        deletes = plan.only(Action.DELETE).changes
-        yield from self._put(puts)
-        yield from self._delete(deletes)
+        yield from self._put(plan.only(Action.CREATE, Action.UPDATE).changes)
+        yield from self._delete(plan.only(Action.DELETE).changes)
 
     def _put(self, changes: Sequence[Change]) -> Iterator[Batch]:
-        claim = self._ownership.rewriting(self._ownership.record.names | {change.name for change in changes})
-        if any(_label(change.name) != "kv" for change in changes):
+        names = {change.name for change in changes}
+        self._found |= names
+        claim = self._ownership.rewriting(self._ownership.record.names | names)
+        singles = [change for change in changes if _label(change.name) != "kv"]
+        if singles:
             self._ownership.write(claim)
-            claim = None
-        for kind in self._singles:
-            for change in _of(kind, changes):
-                kind.put(change)
-                yield (change,)
-        yield from self._kv.apply(_of(self._kv, changes), first=claim)
+        for change in singles:
+            self._single(change).put(change)
+            yield (change,)
+        yield from self._kv.apply([change for change in changes if _label(change.name) == "kv"], first=None if singles else claim)
 
     def _delete(self, changes: Sequence[Change]) -> Iterator[Batch]:
-        names = self._ownership.record.names
-        gone = {change.name for change in changes} | set(self._kv.forgotten(names))
-        if all(_label(change.name) == "kv" for change in changes):
-            yield from self._kv.apply(changes, last=self._ownership.rewriting(names - gone))
+        keys = [change for change in changes if _label(change.name) == "kv"]
+        singles = changes[len(keys) :]
+        if not singles:
+            yield from self._kv.apply(keys, last=self._dropping(changes))
             return
-        yield from self._kv.apply(_of(self._kv, changes))
-        for kind in reversed(self._singles):
-            for change in _of(kind, changes):
-                kind.delete(change)
-                yield (change,)
-        self._ownership.write(self._ownership.rewriting(names - gone))
+        yield from self._kv.apply(keys)
+        for change in singles:
+            self._single(change).delete(change)
+            yield (change,)
+        self._ownership.write(self._dropping(changes))
+
+    def _dropping(self, changes: Sequence[Change]) -> Operation | None:
+        """Drops what others deleted as well: whoever creates a thing of that name again shall find it to be theirs."""
+        gone = {change.name for change in changes}
+        return self._ownership.rewriting(
+            {
+                name
+                for name in self._ownership.record.names
+                if name not in gone and (name in self._found or not self._looked_at(name))
+            }
+        )
+
+    def _looked_at(self, name: str) -> bool:
+        """Whether its absence would have been noticed: it is not outside of what this target may own now."""
+        return self.settings.allows(name) and (_label(name) != "kv" or name.startswith(f"kv:{self._prefix}"))
 
     def health(self) -> Health:
         answer = self._client.read("/v1/status/leader", needs="access to the status")
@@ -115,19 +157,28 @@ class Consul(Target):
     def close(self) -> None:
         self._client.close()
 
-    @property
-    def _types(self) -> tuple[ResourceType, ...]:
-        return (*self._singles, self._kv)
+    def _single(self, change: Change) -> SingleType:
+        return next(kind for kind in self._singles if kind.label == _label(change.name))
+
+    def _position(self, change: Change) -> tuple[int, ...]:
+        """Where a change stands in a plan: links lead to what is there, when it comes and when it goes."""
+        labels = [kind.label for kind in self._types]
+        place = labels.index(_label(change.name))
+        rank = self._singles[place].rank(change.name) if place < len(self._singles) else 0
+        return (1, -place, -rank) if change.action is Action.DELETE else (0, place, rank)
 
 
 def _label(name: str) -> str:
     return name.partition(":")[0]
 
 
-def _of(kind: ResourceType, changes: Sequence[Change]) -> list[Change]:
-    return [change for change in changes if _label(change.name) == kind.label]
+def _with_losses(change: Change) -> Change:
+    if change.action is Action.DELETE and _label(change.name) == "auth-method":
+        return replace(change, destructive=f"all tokens that were issued through {change.name}")
+    return change
 
 
-def _invalid(resource: Resource, message: str) -> InvalidRevision:
+def _not_allowed(resource: Resource) -> InvalidRevision:
     origin = resource.origin
+    message = f"{resource.name} is not among what agent.toml lets this target own"
     return InvalidRevision(message, file=origin.file if origin else "", line=origin.line if origin else 0)

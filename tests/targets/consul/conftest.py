@@ -17,6 +17,7 @@ from tests.targets.consul.proxy import Proxy
 from tests.targets.consul.server import ConsulServer
 
 POLICY = Path(__file__).parents[3] / "docs/targets/consul-policy.hcl"
+EVERYTHING = POLICY.with_name("consul-policy-everything.hcl")
 ENVIRONMENT = "conformance"
 
 
@@ -42,6 +43,12 @@ def server(
 def least_privilege(server: ConsulServer) -> str:
     """A token with exactly the policy that the docs ship."""
     return server.token(POLICY.read_text().replace("mini-cloud", ENVIRONMENT))
+
+
+@pytest.fixture(scope="session")
+def everything(server: ConsulServer) -> str:
+    """A token with exactly the policy that the docs ship for a folder with more than keys in it."""
+    return server.token(EVERYTHING.read_text().replace("mini-cloud", ENVIRONMENT))
 
 
 @pytest.fixture

@@ -12,6 +12,18 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+_ACL = (
+    ("binding-rules", "binding-rule", "ID"),
+    ("auth-methods", "auth-method", "Name"),
+    ("tokens", "token", "AccessorID"),
+    ("roles", "role", "ID"),
+    ("policies", "policy", "ID"),
+)
+_KINDS = (
+    *("proxy-defaults", "service-defaults", "service-resolver", "service-splitter", "service-router", "service-intentions", "mesh"),
+    *("api-gateway", "ingress-gateway", "terminating-gateway", "http-route", "tcp-route", "jwt-provider", "exported-services"),
+)
+
 
 class ConsulServer:
     """Looks at and changes Consul without any code of the agent's. `secret` is the management token."""
@@ -30,6 +42,10 @@ class ConsulServer:
         try:
             self.secret = self._bootstrap()
             self.call("PUT", "/v1/agent/token/agent", {"Token": self.secret})
+            self._kept = {
+                one.get("ID", one.get("AccessorID")) for name, _, _ in _ACL for one in self.call("GET", f"/v1/acl/{name}")
+            }
+            self._kinds = [kind for kind in _KINDS if self._knows(kind)]
         except BaseException:
             self.stop()
             raise
@@ -61,12 +77,42 @@ class ConsulServer:
     def token(self, rules: str) -> str:
         """A new token with one new policy."""
         name = f"test-{time.monotonic_ns()}"
-        self.call("PUT", "/v1/acl/policy", {"Name": name, "Rules": rules})
-        return str(self.call("PUT", "/v1/acl/token", {"Policies": [{"Name": name}]})["SecretID"])
+        policy = self.call("PUT", "/v1/acl/policy", {"Name": name, "Rules": rules})
+        token = self.call("PUT", "/v1/acl/token", {"Policies": [{"Name": name}]})
+        self._kept |= {policy["ID"], token["AccessorID"]}
+        return str(token["SecretID"])
+
+    def acl(self, collection: str) -> list[dict[str, Any]]:
+        """All objects but Consul's own and those of `token`."""
+        found = self.call("GET", f"/v1/acl/{collection}")
+        return [one for one in found if one.get("ID", one.get("AccessorID")) not in self._kept]
+
+    def config(self) -> dict[str, dict[str, Any]]:
+        """Config entries by `kind/name`."""
+        entries = [entry for kind in self._kinds for entry in self.call("GET", f"/v1/config/{kind}")]
+        return {f"{entry['Kind']}/{entry.get('Name', 'mesh')}": entry for entry in entries}
+
+    def nodes(self) -> list[str]:
+        """Names of external nodes."""
+        return [node["Node"] for node in self.call("GET", "/v1/catalog/nodes") if not node["ID"]]
 
     def empty(self) -> None:
-        """Takes away all keys; quick enough to have one server for all tests."""
+        """Takes away everything that a test may have left; quick enough to have one server for all tests."""
         self.call("DELETE", "/v1/kv/?recurse=true")
+        for collection, item, identity in _ACL:
+            for one in self.acl(collection):
+                self.call("DELETE", f"/v1/acl/{item}/{one[identity]}")
+        for name in reversed(self.config()):
+            self.call("DELETE", f"/v1/config/{name}")
+        for node in self.nodes():
+            self.call("PUT", "/v1/catalog/deregister", {"Node": node})
+
+    def _knows(self, kind: str) -> bool:
+        try:
+            self.call("GET", f"/v1/config/{kind}")
+        except AssertionError:
+            return False
+        return True
 
     def stop(self) -> None:
         self.process.kill()
