@@ -101,12 +101,16 @@ def test_a_tree_that_is_too_large_for_the_child_is_the_authors_mistake(make: Cal
     assert_works(renderer)
 
 
+@pytest.mark.slow
 def test_what_was_rendered_before_does_not_count(make: Callable[..., Renderer]) -> None:
     """A child full of compiled templates is replaced, not the author blamed."""
-    renderer = make(memory=72 << 20)
-    for number in range(12):
-        lines = "".join(f"{{{{ 'line {line} {number}' }}}}{{{{ environment }}}}\n" for line in range(1500))
-        assert render(renderer, {"a.j2": lines.encode()})["a"].count(b"\n") == 1500
+    renderer = make(memory=48 << 20)
+    children = set()
+    for number in range(20):
+        text = f"{number}{'x' * (1 << 20)}"
+        assert render(renderer, {"a.j2": f"{{{{ '{text}' }}}}".encode()}) == {"a": text.encode()}
+        children.add(pid_of(renderer))
+    assert 1 < len(children) < 20
 
 
 def test_a_child_that_died_while_nobody_looked_is_replaced(make: Callable[..., Renderer]) -> None:
