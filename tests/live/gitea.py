@@ -1,6 +1,8 @@
 """A real Gitea, named by the environment: GITEA_LIVE (its address), GITEA_LIVE_USER and GITEA_LIVE_PASSWORD of an administrator.
 
-Everything made there has a random name; nothing is deleted, so that people can look at it afterwards.
+Everything made there has a random name; nothing is deleted, so that people can look at it afterwards. GITEA_LIVE_STOP and
+GITEA_LIVE_START may name shell commands that stop it and start it again, GITEA_LIVE_REPOSITORIES its directory of bare repositories
+on this host: tests that need them are skipped without.
 """
 
 from __future__ import annotations
@@ -48,9 +50,26 @@ class LiveGitea:
         form = {"name": f"config-{secrets.token_hex(4)}", "private": True, "default_branch": "main"}
         return str(self.ask("POST", "/user/repos", form)["full_name"])
 
+    def history(self, repository: str, sha: str, context: str | None = None) -> list[str]:
+        """The states said of a commit, oldest first."""
+        rows = self.ask("GET", f"/repos/{repository}/statuses/{sha}?limit=50&sort=highestindex")
+        return [row["status"] for row in rows if context in (None, row["context"])]
+
     def combined(self, repository: str, sha: str) -> dict[str, Any]:
         """What Gitea shows beside the commit."""
         return dict(self.ask("GET", f"/repos/{repository}/commits/{sha}/status?limit=50"))
+
+    def stop(self) -> None:
+        _shell("GITEA_LIVE_STOP")
+
+    def start(self) -> None:
+        _shell("GITEA_LIVE_START")
+
+
+def _shell(name: str) -> None:
+    # Without the quiet git of our tests: Gitea writes to git's global configuration, and as root that would replace /dev/null.
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    subprocess.run(os.environ[name], shell=True, check=True, env=clean, timeout=60)
 
 
 @dataclass
@@ -69,10 +88,15 @@ class Clone:
         command = ["git", "-C", str(self.directory), "-c", header, *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
 
-    def push(self, text: str, *options: str) -> str:
+    def push(self, text: str, file: str = "pages/index.html") -> str:
         """Commits and pushes a change; the commit."""
-        (self.directory / "site.conf").write_text(text)
+        path = self.directory / file
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", f"Say {text}")
-        self.git("push", "--quiet", *options, self.remote, "HEAD:main")
+        self.send()
         return self.git("rev-parse", "HEAD")
+
+    def send(self, *options: str) -> None:
+        self.git("push", "--quiet", *options, self.remote, "HEAD:main")
