@@ -121,6 +121,17 @@ def forbidden(handler: _Handler) -> None:
     handler.answer(403, b"you may not")
 
 
+def refuse(message: Callable[[_Handler], str]) -> Behaviour:
+    """Refuses in git's own protocol (gitprotocol-pack(5), ERR), in words that git repeats."""
+
+    def behaviour(handler: _Handler) -> None:
+        lines = ["# service=git-upload-pack\n", "", f"ERR {message(handler)}\n"]
+        body = "".join(f"{len(line) + 4:04x}{line}" if line else "0000" for line in lines)
+        handler.answer(200, body.encode(), {"Content-Type": "application/x-git-upload-pack-advertisement"})
+
+    return behaviour
+
+
 def redirect_to(url: str) -> Behaviour:
     """Sends every request elsewhere."""
     return lambda handler: handler.answer(302, b"", {"Location": url + handler.path})

@@ -142,7 +142,10 @@ def test_a_repository_that_appears_goes_and_comes_back_rings(bell: Bell, author:
         later.push({"a": content})
         assert bell.next() == "refs"
         _settle(bell, lambda later=later: later.push({"a": "again"}))  # type: ignore[misc]
-        shutil.rmtree(remote)
+        if content == "1":
+            shutil.rmtree(remote)
+        else:
+            remote.rename(tmp_path / "gone.git")
         assert bell.next() == "refs"
     moved = Author(tmp_path / "author3", tmp_path / "aside.git")
     moved.push({"a": "3"})

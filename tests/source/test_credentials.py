@@ -13,7 +13,7 @@ import pytest
 
 from gitops_agent.errors import Unavailable
 from gitops_agent.source import Remote, Source
-from tests.gitserver import Author, GitServer, forbidden, redirect_to, serve
+from tests.gitserver import Author, GitServer, forbidden, redirect_to, refuse, serve
 from tests.source.conftest import Follow
 
 TOKEN = "canary-0123456789abcdef"
@@ -57,10 +57,8 @@ def test_a_token_is_nowhere_to_be_seen(
     assert any(git_server.url().encode() in command for command in commands)
     written = [file.read_bytes() for file in (tmp_path / "state").rglob("*") if file.is_file()]
     # A server that says what it was sent.
-    git_server.behave(
-        lambda handler: handler.answer(500, handler.headers["Authorization"].encode(), {"Content-Type": "text/plain"})
-    )
-    with pytest.raises(Unavailable) as caught:
+    git_server.behave(refuse(lambda handler: f"you sent {handler.headers['Authorization']}, which is {handler.password()}"))
+    with pytest.raises(Unavailable, match=r"you sent Basic \(sensitive\), which is \(sensitive\)") as caught:
         source.fetch()
     told = [str(caught.value).encode(), repr(caught.value).encode(), caplog.text.encode()]
     for place in (*commands, *written, *told):
