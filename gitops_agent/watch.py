@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
@@ -108,6 +109,8 @@ class Watch(events.FileSystemEventHandler):
         from watchdog.observers import Observer
         from watchdog.observers.polling import PollingObserver
 
+        # It comes upon a directory twice, by its event and in its parent, when both are new; one of the two is enough.
+        warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
         observer: BaseObserver | None = None
         if not self._polling:
             try:

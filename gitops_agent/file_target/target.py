@@ -54,6 +54,8 @@ class FileTarget(Target):
             if settings.publish is Publish.SWITCH
             else InPlace(settings.directory, self.record, site.key)
         )
+        self._names: frozenset[str] = frozenset()
+        """Paths that are or shall be ours, for `watch`."""
         self._checked = ""
         """Digest of the delta that passed the check last: between planning and applying nobody checks twice."""
 
@@ -105,6 +107,7 @@ class FileTarget(Target):
         with self._naming(Unavailable):
             found = {path: file for path, file in self.publisher.found(list(desired.resources)).items() if not self.ignores(path)}
             observed = State.of(*_observed(found, desired))
+            self._names = frozenset(desired.resources) | {there.name for there in observed if there.owned}
             delta = self._delta(desired, observed)
             if delta:
                 self._check(delta)
@@ -194,11 +197,22 @@ class FileTarget(Target):
             yield ""
             while True:
                 try:
-                    yield f"{Path(rung.get(timeout=_STILL_HERE)).name} changed"
+                    path = Path(rung.get(timeout=_STILL_HERE))
                 except Empty:
                     yield ""
+                    continue
+                if self._concerns(path):
+                    yield f"{path.name} changed"
         finally:
             watching.close()
+
+    def _concerns(self, path: Path) -> bool:
+        """Everything above the links of `switch`; in-place, files that are or shall be ours, and directories that hold such."""
+        directory = self.settings.directory.resolve()
+        if self.settings.publish is Publish.SWITCH or not path.is_relative_to(directory) or path == directory:
+            return True
+        below = str(path.relative_to(directory))
+        return any(name == below or name.startswith(f"{below}/") for name in self._names)
 
     @contextmanager
     def _naming(self, kind: type[AgentError]) -> Iterator[None]:

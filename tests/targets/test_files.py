@@ -10,6 +10,7 @@ import pytest
 
 from gitops_agent.model import Files
 from tests.conformance.adoption import Adoption
+from tests.conformance.events import Events
 from tests.conformance.subject import AdoptableSubject, Seen, Subject
 from tests.conformance.suite import Conformance
 
@@ -112,13 +113,13 @@ class InPlaceSubject(FilesSubject, AdoptableSubject):
             (self.live / path).write_bytes(content)
 
 
-class TestSwitch(Conformance):
+class TestSwitch(Conformance, Events):
     @pytest.fixture
     def subject(self, tmp_path: Path) -> FilesSubject:
         return FilesSubject(tmp_path)
 
 
-class TestInPlace(Conformance, Adoption):
+class TestInPlace(Conformance, Adoption, Events):
     @pytest.fixture
     def subject(self, tmp_path: Path) -> InPlaceSubject:
         return InPlaceSubject(tmp_path)

@@ -19,6 +19,8 @@ _RETRIED = "bind() to"
 """nginx tries five times, half a second apart, before it gives up on an address: until then it may still succeed."""
 _LOOP = 3
 """Foreign reloads, one after the other, that make a loop."""
+_FORGET = 5
+"""Times the usual distance without another one, and it is over."""
 
 
 def reload(nginx: Nginx, timeout: float) -> Mapping[int, bool] | None:
@@ -62,24 +64,28 @@ def verify(nginx: Nginx, before: Mapping[int, bool], timeout: float) -> frozense
 
 
 class ForeignReloads:
-    """Notices somebody else who reloads nginx again and again: then what was published is loaded before it is checked together,
-    and no verdict on a reload is worth much. Told of our own reloads, and shown the workers now and then."""
+    """Notices somebody else who reloads nginx again and again: then what was published is loaded before it was checked together,
+    and a verdict on a reload may be about another one. Is told of our own, and shown the workers now and then."""
 
     def __init__(self) -> None:
         self._known: frozenset[int] = frozenset()
         self._times: list[float] = []
 
-    def ours(self, workers: frozenset[int]) -> None:
+    def ours(self, workers: frozenset[int] = frozenset()) -> None:
+        """These workers come from a reload of ours; none while it is under way."""
         self._known = workers
 
     def look(self, workers: Mapping[int, bool]) -> str:
         """What to say of it, empty where there is no loop."""
-        now = frozenset(pid for pid, takes in workers.items() if takes)
+        now, moment = frozenset(pid for pid, takes in workers.items() if takes), time.monotonic()
         # A worker that died is replaced alone; a reload replaces all.
         if now and self._known and not now & self._known:
-            self._times = [*self._times[-_LOOP:], time.monotonic()]
+            self._times = [*self._times[-_LOOP + 1 :], moment]
         self._known = now or self._known
         if len(self._times) < _LOOP:
             return ""
         every = (self._times[-1] - self._times[0]) / (len(self._times) - 1)
-        return f"something else reloads nginx, about every {every:.0f} s"
+        if moment - self._times[-1] > _FORGET * every:
+            self._times = []
+            return ""
+        return f"something else reloads nginx about every {every:.0f} s"

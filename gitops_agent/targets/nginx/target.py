@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-from gitops_agent.errors import ApplyFailed, InvalidRevision
+from gitops_agent.errors import ApplyFailed, InvalidRevision, Unavailable
 from gitops_agent.file_target import FileTarget
-from gitops_agent.model import HEALTHY, Files, Health, HealthStatus, State
+from gitops_agent.model import Files, Health, HealthStatus, State
 from gitops_agent.target import Site
 from gitops_agent.targets.nginx import generation
 from gitops_agent.targets.nginx.local import LocalNginx
@@ -16,6 +18,8 @@ from gitops_agent.targets.nginx.program import Nginx, Presence
 from gitops_agent.targets.nginx.settings import NginxSettings
 
 _log = logging.getLogger(__name__)
+_LOOK = 5.0
+"""Seconds between looks for reloads that are not ours."""
 
 
 class NginxTarget(FileTarget):
@@ -29,6 +33,7 @@ class NginxTarget(FileTarget):
         self.nginx: Nginx = _nginx(settings, self.publisher.live)
         self._before: Mapping[int, bool] | None = None
         self._foreign = generation.ForeignReloads()
+        self._loop = ""
 
     def parse(self, files: Files) -> State:
         main = self.settings.config
@@ -43,6 +48,7 @@ class NginxTarget(FileTarget):
         return self.nginx.edit(staged, content)
 
     def reload(self) -> None:
+        self._foreign.ours()
         self._before = generation.reload(self.nginx, self.settings.reload_timeout)
 
     def verify(self) -> None:
@@ -63,11 +69,27 @@ class NginxTarget(FileTarget):
             return Health(HealthStatus.PROGRESSING if self.settings.container else HealthStatus.DEGRADED, "nginx is not running")
         if not self.publisher.settled():
             return Health(HealthStatus.DEGRADED, "nginx has not loaded what is published")
-        loop = self._foreign.look(self.nginx.workers())
-        if loop:
+        return Health(HealthStatus.HEALTHY, self._look_for_others(self.nginx))
+
+    def watch(self) -> Iterator[str]:
+        """Also looks, now and then, whether somebody else reloads nginx all the time."""
+        nginx, looked = _nginx(self.settings, self.publisher.live), 0.0  # connections are for one thread each
+        try:
+            for reason in super().watch():
+                yield reason
+                if time.monotonic() - looked > _LOOK:
+                    looked = time.monotonic()
+                    with suppress(Unavailable):
+                        self._look_for_others(nginx)
+        finally:
+            nginx.close()
+
+    def _look_for_others(self, nginx: Nginx) -> str:
+        loop = self._foreign.look(nginx.workers())
+        if loop and not self._loop:
             _log.warning(loop, extra={"target": self.name})
-            return Health(HealthStatus.HEALTHY, loop)
-        return HEALTHY
+        self._loop = loop
+        return loop
 
     def close(self) -> None:
         self.nginx.close()

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.adoption import Adoption
-from tests.conformance.events import Sickness
+from tests.conformance.events import Events, Sickness
 from tests.conformance.suite import Conformance
 from tests.targets.nginx.subject import InPlaceSubject, NginxSubject
 
 pytestmark = pytest.mark.server
 
 
-class TestSwitch(Conformance, Sickness):
+class TestSwitch(Conformance, Sickness, Events):
     @pytest.fixture
     def subject(self, tmp_path: Path, binary: Callable[[str], str]) -> Iterator[NginxSubject]:
         subject = NginxSubject(tmp_path, binary("nginx"))
@@ -23,7 +23,7 @@ class TestSwitch(Conformance, Sickness):
             yield subject
 
 
-class TestInPlace(Conformance, Adoption, Sickness):
+class TestInPlace(Conformance, Adoption, Sickness, Events):
     @pytest.fixture
     def subject(self, tmp_path: Path, binary: Callable[[str], str]) -> Iterator[InPlaceSubject]:
         subject = InPlaceSubject(tmp_path, binary("nginx"))
