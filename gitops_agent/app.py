@@ -85,7 +85,7 @@ def refuse_overlaps(claims: dict[str, frozenset[str]]) -> None:
             raise ConfigError(f"targets {owner} and {other} may both own {other_claim!r}; give each its own scope")
 
 
-def destinations(settings: AgentSettings, reconcilers: Mapping[str, Reconciler], journal: Journal) -> dict[str, Destination]:
+def destinations(settings: AgentSettings, reconcilers: Mapping[str, Reconciler]) -> dict[str, Destination]:
     """Where the statuses of each environment go."""
     from gitops_agent.gitea import Gitea
     from gitops_agent.report import GiteaStatuses, GitNotes
@@ -98,7 +98,7 @@ def destinations(settings: AgentSettings, reconcilers: Mapping[str, Reconciler],
                 Gitea.of(environment.source, environment.gitea, environment.token_file, environment.ca_file)
             )
         elif report is Report.NOTES:
-            destinations[name] = GitNotes(reconcilers[name].source, journal.statuses)
+            destinations[name] = GitNotes(reconcilers[name].source)
     return destinations
 
 
@@ -125,7 +125,7 @@ class Agent:
         refuse_overlaps(
             {f"{name}/{target.name}": target.scope() for name, built in reconcilers.items() for target in built.targets}
         )
-        self.outbox: Outbox = Outbox(self.journal, destinations(settings, reconcilers, self.journal))
+        self.outbox: Outbox = Outbox(self.journal, destinations(settings, reconcilers))
         self.environments: dict[str, Environment] = {
             name: _build(settings, built, self.journal, self.outbox) for name, built in reconcilers.items()
         }

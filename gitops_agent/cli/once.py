@@ -76,7 +76,7 @@ class Once:
             raise Refused(f"{self._lock.owner()} runs {self.name}: `gitops-agent sync` asks it, or stop it first")
         decision = Decision(self._reconciler.source.fetch(), "apply", whole=True)
         self._journal = Journal(self._settings.state / "journal.sqlite3", keep_runs=self._settings.keep_runs)
-        self._outbox = Outbox(self._journal, app.destinations(self._settings, {self.name: self._reconciler}, self._journal))
+        self._outbox = Outbox(self._journal, app.destinations(self._settings, {self.name: self._reconciler}))
         reporter = app.reporter(self._settings, self.name, self._journal, self._outbox)
         return Attempt(self.name, decision, self._reconciler, reporter, consented=frozenset(consented))
 

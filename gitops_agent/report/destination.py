@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from gitops_agent.gitea import Gitea
+from gitops_agent.errors import ApplyFailed
+from gitops_agent.gitea import CommitGone, Gitea
 from gitops_agent.model import CommitStatus
 
 
@@ -38,7 +38,8 @@ class GiteaStatuses:
 
 
 class Notebook(Protocol):
-    """What `Source` offers: replaces the note of a commit under refs/notes/gitops and pushes it."""
+    """What `Source` offers: puts a line of the form `context: words` into the note of a commit in the place of its context's last
+    one, and pushes it. Raises ApplyFailed when the commit is gone."""
 
     def write_note(self, sha: str, text: str) -> None: ...
 
@@ -46,19 +47,15 @@ class Notebook(Protocol):
 class GitNotes:
     """One git note a commit, with a line for the newest status of each context. `git log --notes=gitops` shows them."""
 
-    def __init__(self, notebook: Notebook, said: Callable[[str], Sequence[CommitStatus]]) -> None:
-        """`said` gives all statuses of a commit, oldest first (`Journal.statuses`)."""
+    def __init__(self, notebook: Notebook) -> None:
         self._notebook = notebook
-        self._said = said
 
     def send(self, status: CommitStatus) -> None:
-        newest = {known.context: known for known in (status, *self._said(status.sha))}
-        self._notebook.write_note(status.sha, "".join(f"{_line(newest[context])}\n" for context in sorted(newest)))
+        link = f" ({status.url})" if status.url else ""
+        try:
+            self._notebook.write_note(status.sha, f"{status.context}: {status.state}: {status.description}{link}\n")
+        except ApplyFailed as error:
+            raise CommitGone(str(error)) from None
 
-    def knows(self, status: CommitStatus) -> bool:  # noqa: ARG002 -- writing the same note again changes nothing
+    def knows(self, status: CommitStatus) -> bool:  # noqa: ARG002 -- writing the same line again changes nothing
         return False
-
-
-def _line(status: CommitStatus) -> str:
-    link = f" ({status.url})" if status.url else ""
-    return f"{status.context}: {status.state}: {status.description}{link}"

@@ -7,16 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from gitops_agent.gitea import Gitea
+from gitops_agent.gitea import CommitGone, Gitea
+from gitops_agent.journal import Journal
 from gitops_agent.model import CommitStatus, StatusState
-from gitops_agent.report import GiteaStatuses, GitNotes
+from gitops_agent.report import GiteaStatuses, GitNotes, Outbox
+from gitops_agent.source import Remote, Source
 from tests.fakes.gitea import FakeGitea
+from tests.gitserver import Author, git
 
 SHA = "c" * 40
 
 
-def status(state: StatusState, description: str, context: str = "gitops/mini", url: str = "") -> CommitStatus:
-    return CommitStatus(SHA, context, state, description, url)
+def status(state: StatusState, description: str, context: str = "gitops/mini", url: str = "", sha: str = SHA) -> CommitStatus:
+    return CommitStatus(sha, context, state, description, url)
 
 
 @pytest.fixture
@@ -41,32 +44,44 @@ def test_what_is_known_is_the_newest_of_its_context(statuses: GiteaStatuses) -> 
     assert not statuses.knows(status(StatusState.SUCCESS, "applied; nginx: 1 updated"))
 
 
-class Notebook:
-    def __init__(self) -> None:
-        self.notes: dict[str, str] = {}
-
-    def write_note(self, sha: str, text: str) -> None:
-        self.notes[sha] = text
+@pytest.fixture
+def author(tmp_path: Path) -> Author:
+    return Author(tmp_path / "clone", tmp_path / "config.git")
 
 
-def test_a_note_has_a_line_for_the_newest_status_of_each_context() -> None:
-    notebook = Notebook()
-    said = [
-        status(StatusState.PENDING, "reconciling"),
-        status(StatusState.SUCCESS, "1 updated", "gitops/mini/nginx"),
-        status(StatusState.SUCCESS, "applied; nginx: 1 updated", url="http://agent.example/runs/1"),
+@pytest.fixture
+def source(author: Author, tmp_path: Path) -> Iterator[Source]:
+    followed = Source(Remote(url=str(author.remote)), tmp_path / "state", "mini")
+    yield followed
+    followed.close()
+
+
+def test_without_gitea_people_read_it_in_a_note(author: Author, source: Source, tmp_path: Path) -> None:
+    """A plain repository on disk; what the run and each target came to, and nothing of what was said before."""
+    sha = author.push({"nginx/site.conf": "…"})
+    source.fetch()
+    journal = Journal(tmp_path / "journal.sqlite3")
+    outbox = Outbox(journal, {"mini": GitNotes(source)})
+    outbox.start()
+    for said in (
+        status(StatusState.PENDING, "reconciling", sha=sha),
+        status(StatusState.FAILURE, "1 updated", "gitops/mini/nginx", sha=sha),
+        status(StatusState.FAILURE, "nginx: unknown directive", url="http://agent.example/runs/1", sha=sha),
+    ):
+        journal.queue("mini", said)
+        outbox.ring()
+        assert outbox.drain(20)
+    assert git("notes", "--ref=gitops", "show", sha, at=author.remote).splitlines() == [
+        "gitops/mini: failure: nginx: unknown directive (http://agent.example/runs/1)",
+        "gitops/mini/nginx: failure: 1 updated",
     ]
-    notes = GitNotes(notebook, lambda sha: said if sha == SHA else [])
-    notes.send(said[-1])
-    assert list(notebook.notes) == [SHA]
-    assert notebook.notes[SHA].splitlines() == [
-        "gitops/mini: success: applied; nginx: 1 updated (http://agent.example/runs/1)",
-        "gitops/mini/nginx: success: 1 updated",
-    ]
-    assert not notes.knows(said[-1]), "the same note again changes nothing, so nobody has to ask"
+    outbox.close()
+    journal.close()
 
 
-def test_a_note_is_written_even_where_the_journal_forgot_the_status() -> None:
-    notebook = Notebook()
-    GitNotes(notebook, lambda _sha: []).send(status(StatusState.SKIPPED, "superseded by abc"))
-    assert notebook.notes == {SHA: "gitops/mini: skipped: superseded by abc\n"}
+def test_a_note_for_a_commit_that_is_gone_is_dropped(author: Author, source: Source) -> None:
+    """Failure mode 55."""
+    author.push({"nginx/site.conf": "…"})
+    source.fetch()
+    with pytest.raises(CommitGone, match="no note for cccccccccc"):
+        GitNotes(source).send(status(StatusState.SUCCESS, "applied"))
