@@ -46,7 +46,16 @@ def private_file(path: Path, make: bytes) -> bytes:
 def resolver(settings: AgentSettings) -> secret.Resolver:
     """Serves the references of all environments."""
     directory = settings.secrets.directory or settings.state / "secrets"
-    return secret.by_scheme({"file": secret.from_directory(str(directory))})
+    return secret.by_scheme({"file": secret.from_directory(str(directory))}, default=_vault(settings))
+
+
+def _vault(settings: AgentSettings) -> secret.Resolver | None:
+    if settings.secrets.vault is None:
+        return None
+    from gitops_agent.targets.vault.access import Access
+    from gitops_agent.targets.vault.resolver import resolver as from_vault
+
+    return from_vault(Access.of(settings.secrets.vault))
 
 
 def reconciler(settings: AgentSettings, name: str, *, source: str = "") -> Reconciler:

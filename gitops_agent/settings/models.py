@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, InstanceOf
+from pydantic import BaseModel, ConfigDict, Field, InstanceOf, model_validator
 
 from gitops_agent.target import Seconds, TargetSettings
 
@@ -85,11 +86,38 @@ class ServeSettings(_Settings):
     """File with the bearer token of the API and the password of the pages. Made at first start, in `state`, unless set."""
 
 
+class VaultSecretSettings(_Settings):
+    """`[secrets.vault]`: the Vault or OpenBao that serves `secret("MOUNT/PATH#KEY")`, from KV version 2."""
+
+    address: str = Field(pattern=r"^https?://[^/@?#\s]+(/[^@?#\s]*)?$")
+    """Its address: `http://vault:8200`, `https://vault.example.org`."""
+    token_file: Path | None = None
+    """File with a token that may read the entries; read again when it changes. Or else `role_id` and `secret_id_file`."""
+    role_id: str = ""
+    """Role id of the agent's AppRole."""
+    secret_id_file: Path | None = None
+    """File with its secret id. The agent logs in once, and renews its token for as long as Vault lets it."""
+    auth_path: str = "approle"
+    """Where AppRole is mounted, below `auth/`."""
+    ca_file: Path | None = None
+    """CA certificates (PEM) to trust over HTTPS; the usual public ones unless set."""
+    timeout: Seconds = Field(default=30, gt=0)
+    """Seconds for one request."""
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if bool(self.role_id) != (self.secret_id_file is not None) or (self.token_file is None) == (self.secret_id_file is None):
+            raise ValueError("needs token_file, or role_id and secret_id_file")
+        return self
+
+
 class SecretSettings(_Settings):
     """`[secrets]`: where references are resolved."""
 
     directory: Path | None = None
     """Directory that serves `file:NAME`, one value a file. `STATE/secrets` unless set."""
+    vault: VaultSecretSettings | None = None
+    """Where references without a scheme are resolved; unset, there are none."""
 
 
 class AgentSettings(_Settings):

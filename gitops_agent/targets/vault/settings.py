@@ -1,0 +1,68 @@
+"""What agent.toml says of a Vault target."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+
+from gitops_agent.target import Target
+
+LABELS = ("engine", "auth", "policy", "path", "audit", "kv")
+"""What stands before the colon in the names of resources."""
+
+
+class VaultSettings(Target.Settings):
+    """`kind = "vault"`"""
+
+    address: str = "http://127.0.0.1:8200"
+    """Address of Vault or OpenBao: `http://vault:8200`, `https://vault.example.org`."""
+    token_file: Path | None = None
+    """File with the agent's token; read again when it changes. Or else `role_id` and `secret_id_file`."""
+    role_id: str = ""
+    """Role id of the agent's AppRole."""
+    secret_id_file: Path | None = None
+    """File with its secret id. The agent logs in once, and renews its token for as long as Vault lets it."""
+    auth_path: str = Field(default="approle", pattern=r"^[^/\s]+(/[^/\s]+)*$")
+    """Where AppRole is mounted, below `auth/`."""
+    ca_file: Path | None = None
+    """CA certificates (PEM) to trust over HTTPS; the usual public ones unless set."""
+    record: str = Field(default="gitops-agent", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    """KV version 2 mount for the records of what is owned, and nothing else; made at the first write when it is not there."""
+    only: tuple[str, ...] = ("*",)
+    """The only resources that this target may own, with `*` for any text: `["policy:shop-*", "kv:kv/shop/*"]`. For a Vault that
+    several environments share."""
+    allow_destroy: bool = False
+    """Secrets engines and auth methods that are no longer declared may be disabled, which destroys all they hold, each time with
+    consent to that very plan. Without it they are left."""
+
+    @field_validator("address")
+    @classmethod
+    def _address(cls, address: str) -> str:
+        parts = urlsplit(address)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
+            raise ValueError("must be an address such as http://vault:8200, without user or token")
+        return address.rstrip("/")
+
+    @field_validator("only")
+    @classmethod
+    def _only(cls, only: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in only:
+            if pattern != "*" and pattern.partition(":")[0] not in LABELS:
+                raise ValueError(f"{pattern!r} must be * or begin with one of {', '.join(f'{label}:' for label in LABELS)}")
+        return only
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if bool(self.role_id) != (self.secret_id_file is not None):
+            raise ValueError("role_id and secret_id_file go together")
+        if self.token_file is not None and self.secret_id_file is not None:
+            raise ValueError("token_file or secret_id_file, not both")
+        return self
+
+    def allows(self, name: str) -> bool:
+        """Whether `only` lets this target own a resource of that name."""
+        return self.only == ("*",) or any(fnmatchcase(name, pattern) for pattern in self.only)
