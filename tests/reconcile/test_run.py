@@ -263,6 +263,32 @@ def test_deleting_nearly_everything_needs_consent_to_that_very_plan(make, happen
     assert len(happened) == 11
 
 
+def test_a_deletion_that_fails_stays_owned_and_is_done_by_the_next_run(make, happened):
+    """Failure mode 35."""
+    stage, a = make("a")
+    stage.commit(a__x="1", a__y="1", a__keep="1")
+    stage.run()
+    stage.commit(a__x=None, a__y=None)
+    a.refuses = "x"
+    stage.fails(ApplyFailed)
+    assert "x" in a.content
+    a.refuses = ""
+    stage.run()
+    assert a.content == {"keep": "1"}
+
+
+def test_a_commit_elsewhere_is_no_change_here(make, happened):
+    """Failure mode 26: nothing of ours in a resource changes with the commit."""
+    stage, *_ = make("a", "b")
+    stage.commit(a__x="1", b__x="1")
+    stage.run()
+    happened.clear()
+    stage.commit(b__x="2")
+    results = stage.run().results
+    assert happened == ["b update x"]
+    assert [name for name, result in results.items() if result.changed] == ["b"]
+
+
 class TestDrift:
     @pytest.mark.parametrize(("policy", "left"), [("heal", "1"), ("report", "by hand"), ("ignore", "by hand")])
     def test_each_policy(self, make, policy, left):

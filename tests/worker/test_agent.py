@@ -93,6 +93,32 @@ def test_a_push_during_a_run_supersedes_it(agent):
     assert_every_report_is_final_and_none_came_twice(agent)
 
 
+def test_only_targets_that_changed_are_spoken_of(agent):
+    """Failure mode 58."""
+    agent.configure(targets=agent.target("one") + agent.target("two"))
+    agent.start()
+    agent.settled(agent.author.push({"one/a": "1", "two/a": "1"}))
+    sha = agent.author.push({"one/a": "2"})
+    agent.settled(sha)
+    eventually(lambda: agent.state(sha, "gitops/test/one") == "success")
+    assert {row["context"] for row in agent.repository.statuses[sha]} == {"gitops/test", "gitops/test/one"}
+
+
+def test_nobody_looks_for_drift_while_a_run_goes_on(agent):
+    """Failure mode 28: what is half applied is no drift."""
+    agent.configure(targets=agent.target("slow", verify=["sleep", "1.5"]))
+    agent.start()
+    sha = agent.author.push({"slow/a": "1"})
+    eventually(lambda: agent.published("slow", "a") == "1")
+    (agent.path / "slow/current/a").write_text("by hand")
+    agent.settled(sha)
+    eventually(lambda: agent.published("slow", "a") == "1")
+    eventually(lambda: len(agent.api("/runs")["runs"]) == 2)
+    healed, first = agent.api("/runs")["runs"]
+    assert (first["drift"], healed["drift"]) == (False, True)
+    assert healed["started"] >= first["ended"]
+
+
 def test_killed_at_random_points_it_ends_where_it_should(agent):
     """Failure mode 64: SIGKILL at ten random moments of as many runs."""
     targets = agent.target("first", verify=["sleep", "0.05"]) + agent.target("second", verify=["sleep", "0.05"])
