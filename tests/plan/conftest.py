@@ -1,0 +1,3 @@
+"""Golden plans resolve secrets, too."""
+
+from tests.secret.conftest import forgotten  # noqa: F401 -- autouse
