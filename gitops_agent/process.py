@@ -48,14 +48,15 @@ def run(
     cwd: str | Path | None = None,
     stdin: bytes | None = None,
     accept: Sequence[int] = (0,),
+    session: bool = True,
 ) -> Completed:
-    """Runs a program to its end. `env` is added to the agent's own; None takes a variable away.
+    """Runs a program to its end. `env` is added to the agent's own; None takes a variable away. `session`: see `start`.
 
     Raises CommandFailed for an exit status that is not in `accept` and when `timeout` seconds are over (then its whole process
     group is ended), Unavailable when the program does not exist.
     """
     name = Path(command[0]).name
-    with start(command, env=env, cwd=cwd) as process:
+    with start(command, env=env, cwd=cwd, session=session) as process:
         try:
             stdout, stderr = process.communicate(stdin, timeout=timeout)
         except subprocess.TimeoutExpired:
@@ -78,9 +79,14 @@ def start(
     env: Mapping[str, str | None] | None = None,
     cwd: str | Path | None = None,
     log: Path | None = None,
+    session: bool = True,
 ) -> subprocess.Popen[bytes]:
-    """Starts a program in a process group of its own, its streams as pipes, or what it prints appended to `log`. Raises
-    Unavailable when it does not exist."""
+    """Starts a program in a process group of its own, its streams as pipes, or what it prints appended to `log`.
+
+    With `session` the group has a session of its own too, and so no terminal it could ask at. Linux schedules a new session as a
+    group of its own (sched_autogroup), which costs a program of several processes, such as git, about 15 ms: one that asks nobody
+    does without. Raises Unavailable when the program does not exist.
+    """
     output: int | BinaryIO = subprocess.PIPE if log is None else log.open("ab")
     try:
         return subprocess.Popen(
@@ -90,7 +96,8 @@ def start(
             stderr=output,
             env={name: value for name, value in {**os.environ, **(env or {})}.items() if value is not None},
             cwd=cwd,
-            start_new_session=True,
+            start_new_session=session,
+            process_group=None if session else 0,
             pass_fds=tuple(inherited),
         )
     except OSError as error:

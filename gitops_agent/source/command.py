@@ -64,6 +64,7 @@ class Git:
             cwd=self._home,
             stdin=stdin,
             accept=accept,
+            session=False,  # terminal prompts are off
         )
 
     def environment(self) -> dict[str, str]:
