@@ -42,7 +42,7 @@ class AclType(SingleType):
         wanted = {resource.name: resource for resource in desired}
         self._live = {}
         try:
-            for found in self._list():
+            for found in sorted(self._list(), key=self._said):  # Consul's order is that of random identities
                 name = self._name(found, wanted, owned)
                 self._live[name] = found
                 spec = self._spec(found, wanted.get(name))
@@ -73,6 +73,9 @@ class AclType(SingleType):
 
     def _name(self, found: Object, wanted: Mapping[str, Resource], owned: Collection[str]) -> str:  # noqa: ARG002 -- for tokens
         return f"{self.label}:{found['Name']}"
+
+    def _said(self, found: Object) -> tuple[str, str]:
+        return str(found.get("Name") or found.get("Description") or ""), str(found[self.identity])
 
     def _path(self, live: Object | None) -> str:
         return f"/v1/acl/{self.item}" + (f"/{live[self.identity]}" if live else "")

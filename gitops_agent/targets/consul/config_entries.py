@@ -80,7 +80,7 @@ class ConfigEntries(SingleType):
     def put(self, change: Change) -> None:
         index = int(change.before.version) if change.before else 0
         kind, name = _parts(change.name)
-        body = {**change.resource.spec, "Kind": kind, "Name": name}
+        body = {**change.resource.spec, "Kind": kind, **({"Name": name} if kind != "mesh" else {})}
         try:
             answer = self._client.write("put", "/v1/config", needs=_needs(change.name), parameters=[("cas", index)], body=body)
         except ApplyFailed as error:

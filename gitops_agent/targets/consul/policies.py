@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
-from gitops_agent.document import Document
 from gitops_agent.errors import InvalidRevision
 from gitops_agent.model import Files, Origin, Resource
 from gitops_agent.targets.consul import rules
@@ -33,7 +33,7 @@ class Policies(AclType):
                 raise InvalidRevision(f"{_BUILT_IN} is Consul's own policy", file=path)
             text = _text(path, content)
             if path.endswith(".json"):
-                Document(path, content)
+                _check_json(path, text)
             else:
                 rules.check(path, text)
             yield Resource(f"policy:{name}", {"rules": rules.normal(text)}, origin=Origin(path))
@@ -47,6 +47,13 @@ class Policies(AclType):
         identity = {"ID": live["ID"]} if live else {}
         name = resource.name.removeprefix("policy:")
         return {**identity, "Name": name, "Description": description, "Rules": f"{resource.spec['rules']}\n"}
+
+
+def _check_json(path: str, text: str) -> None:
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InvalidRevision(f"is no JSON: {error.msg.lower()}", file=path, line=error.lineno) from None
 
 
 def _text(path: str, content: bytes) -> str:

@@ -122,7 +122,7 @@ class Consul(Target):
 
     def _delete(self, changes: Sequence[Change]) -> Iterator[Batch]:
         keys = [change for change in changes if _label(change.name) == "kv"]
-        singles = changes[len(keys) :]
+        singles = [change for change in changes if _label(change.name) != "kv"]
         if not singles:
             yield from self._kv.apply(keys, last=self._dropping(changes))
             return
@@ -174,7 +174,7 @@ def _label(name: str) -> str:
 
 def _with_losses(change: Change) -> Change:
     if change.action is Action.DELETE and _label(change.name) == "auth-method":
-        return replace(change, destructive=f"all tokens that were issued through {change.name}")
+        return replace(change, destructive=f"tokens issued by {change.name}")
     return change
 
 

@@ -25,11 +25,12 @@ class TokenFiles:
     def write(self, name: str, value: str) -> None:
         """Into the file that is there, whose owner and mode are its operator's choice; a new one is 0600. In one write, in place: a
         container that mounts the single file sees it. Raises ApplyFailed."""
-        if self.read(name) == value:
-            return
         try:
+            path = self._path(name)
+            if self.read(name) == value:
+                return
             self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(self._path(name), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
             try:
                 content = f"{value}\n".encode()
                 os.pwrite(descriptor, content, 0)

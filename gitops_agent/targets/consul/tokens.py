@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import field_validator
 
 from gitops_agent import secret
-from gitops_agent.errors import ApplyFailed, InvalidRevision
+from gitops_agent.errors import InvalidRevision, Unavailable
 from gitops_agent.model import Change, Files, Resource
 from gitops_agent.target import Site
 from gitops_agent.targets.consul import links
@@ -71,18 +71,24 @@ class Tokens(AclType):
                 spec["secret_file"] = _KEPT
             yield Resource(f"token:{one.name}", spec, origin=origin)
 
+    def observe(self, desired: Sequence[Resource], owned: Collection[str]) -> Iterator[Resource]:
+        for resource in desired:
+            if not _is_uuid(resource.spec.get("secret_id", resource.spec["accessor_id"])):
+                raise Unavailable(f"{resource.name}: the secret that its secret_id refers to is no UUID, which Consul asks for")
+        yield from super().observe(desired, owned)
+
     def put(self, change: Change) -> None:
         live, spec = self._live.get(change.name), change.resource.spec
         name = change.name.removeprefix("token:")
-        known = spec.get("secret_id") or (self._files.read(name) if self._files and not live else "")
+        known = spec.get("secret_id") or ""
         if live and change.before and any(spec.get(field) != change.before.spec.get(field) for field in _FIXED):
             known = known or self._ask(live)
             self._client.write("delete", self._path(live), needs=NEEDS, accept=(404,))
             live = None
-        if known and not _is_uuid(known):
-            raise ApplyFailed(f"{change.name}: its secret_id refers to something that is no UUID")
-        body = {**self._body(change.resource, live), **({"SecretID": known} if known and not live else {})}
-        written = self._write(self._path(live), body, change.name)
+        elif not live and not known and self._files is not None:
+            known = self._files.read(name)  # a Consul that is set up anew gives its clients what they had
+        fixed = {"SecretID": known} if not live and _is_uuid(known) else {}
+        written = self._write(self._path(live), {**self._body(change.resource, live), **fixed}, change.name)
         value = str(written["SecretID"])
         secret.remember(value)
         if self._files is not None:

@@ -17,11 +17,7 @@ from tests.targets.consul.conftest import ENVIRONMENT
 from tests.targets.consul.proxy import Proxy
 from tests.targets.consul.server import ConsulServer
 
-_KEY = """-----BEGIN PUBLIC KEY-----
-MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE1xai74VrZ+k20mBnuOhT0Q7iDiy5
-YOuvQ4d3dMyNsTv0B3aUEvs659Vx3v3fVFCp7lF1WUu6dTCBiSCieQxRjQ==
------END PUBLIC KEY-----
-"""
+_KEY = (Path(__file__).parent / "jwt-key.pem").read_text()
 _CONFIG = {"JWTValidationPubKeys": [_KEY], "ClaimMappings": {"job": "job"}}
 _METHOD = {"type": "jwt", "max_token_ttl": "90m", "config": _CONFIG}
 _RULE = {"auth_method": "nomad", "bind_type": "role", "bind_name": "app", "selector": "value.job==app"}

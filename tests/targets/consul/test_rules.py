@@ -7,7 +7,7 @@ import pytest
 from gitops_agent.errors import InvalidRevision
 from gitops_agent.targets.consul.rules import check, normal
 
-_RIGHT = [
+ACCEPTED = [
     "",
     "# nothing\n",
     'key "a" { policy = "write" }\nkey_prefix "" { policy = "list" }\n',
@@ -19,8 +19,8 @@ _RIGHT = [
     'namespace "x" { key "a" { policy = "read" } }',
     'key = { "a" = { policy = "read" } }',
     'query_prefix "" { policy = "read" }\nsession "n" { policy = "write"}\nkeyring="write"\nevent "" {policy="read"}',
-    'something_of_a_later_consul "x" { policy = "read" }',
-    """key "a" {
+]
+_SENTINEL = """key "a" {
   policy = "write"
   sentinel {
     code = <<EOF
@@ -29,8 +29,7 @@ main = rule { true }
 EOF
     enforcementlevel = "soft"
   }
-}""",
-]
+}"""
 _WRONG = [
     ('key "a" {\n  policy = "write"\n', "web.hcl:3: ends before its last brace is closed"),
     ('key "a" { policy = "read" }}', "web.hcl:1: } where a rule should be"),
@@ -49,7 +48,7 @@ _WRONG = [
 ]
 
 
-@pytest.mark.parametrize("rules", _RIGHT)
+@pytest.mark.parametrize("rules", [*ACCEPTED, 'something_of_a_later_consul "x" { policy = "read" }', _SENTINEL])
 def test_right(rules: str) -> None:
     check("web.hcl", rules)
 
