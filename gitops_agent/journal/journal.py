@@ -12,8 +12,9 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from gitops_agent import metrics
-from gitops_agent.journal import runs, statuses
+from gitops_agent.journal import runs, statuses, tables
 from gitops_agent.journal.entries import JournalCorrupt, JournalLost, OutboxItem
+from gitops_agent.journal.owed import Owed
 from gitops_agent.journal.store import Store, aside
 from gitops_agent.model import CommitStatus, Run
 
@@ -27,8 +28,9 @@ class Journal:
     """Runs and reports of all environments. Opened when first asked; any thread may ask.
 
     Every method raises JournalLost where the journal cannot be used. The first time it says so aloud; then it answers so at once
-    for `patience` seconds, because a run must not wait for a locked file again and again. A corrupt file is moved aside and a new
-    one started: what was reported is then asked of the destination.
+    for `patience` seconds, because a run must not wait for a locked file again and again. Runs that could not be recorded are
+    kept in memory and written with whatever can be written first. A corrupt file is moved aside and a new one started: what was
+    reported is then asked of the destination.
     """
 
     def __init__(self, path: Path, *, keep_runs: int = 1000, patience: float = 5.0) -> None:
@@ -39,6 +41,7 @@ class Journal:
         self._store: Store | None = None
         self._lost = ""
         self._lost_until = 0.0
+        self._owed = Owed()
         metrics.journal_lost.set(0)
 
     def close(self) -> None:
@@ -57,16 +60,17 @@ class Journal:
     def record(self, run: Run, reports: Sequence[CommitStatus] = ()) -> bool:
         """Writes the run over what was known of it and queues its reports, both or neither: a run whose outcome is known is never
         without its report. True when one of them is news. With a finished run the oldest are forgotten."""
+        try:
+            return self._write(lambda connection: self._record(connection, run, reports))
+        except JournalLost:
+            self._owed.add(run, reports)
+            raise
 
-        def write(connection: Connection) -> bool:
-            runs.record(connection, run)
-            news = _queue(connection, run.environment, reports)
-            if run.outcome is not None:
-                runs.prune(connection, run.environment, self._keep_runs)
-                statuses.prune(connection, run.environment, self._keep_runs * _STATUSES_PER_RUN)
-            return news
-
-        return self._write(write)
+    def settle(self) -> None:
+        """Brings a lost journal back, with what is owed to it; does nothing while it is well. Called now and then by who has time.
+        Raises JournalLost while it cannot be used."""
+        if self._lost or self._owed.entries():
+            self._write(tables.touch)
 
     def run(self, id: str) -> Run | None:  # noqa: A002 -- the word of the model
         return self._read(lambda connection: runs.find(connection, id))
@@ -74,10 +78,6 @@ class Journal:
     def runs(self, environment: str | None = None, limit: int = 50, before: str | None = None) -> list[Run]:
         """Newest first, without their plans, which may be large; `before` is the id of the last run of the page before."""
         return self._read(lambda connection: runs.newest(connection, environment, limit, before))
-
-    def unfinished(self, environment: str) -> list[Run]:
-        """Runs without an outcome, oldest first: the one that goes on, and those that were cut short."""
-        return self._read(lambda connection: runs.unfinished(connection, environment))
 
     # Reports.
 
@@ -124,36 +124,54 @@ class Journal:
 
     def _write(self, work: Callable[[Connection], _T]) -> _T:
         def write(store: Store) -> _T:
+            owed = self._owed.entries()
             with store.writing() as connection:
-                return work(connection)
+                for entry in owed:
+                    self._record(connection, entry.run, entry.reports)
+                result = work(connection)
+            self._owed.paid(owed)
+            return result
 
-        return self._do(write)
+        self._have_patience()
+        result = self._do(write)
+        if self._lost:  # only a write shows that it can be written again
+            self._lost = ""
+            metrics.journal_lost.set(0)
+            _log.warning("the journal can be used again", extra={"path": str(self._path)})
+        return result
 
     def _read(self, work: Callable[[Connection], _T]) -> _T:
         def read(store: Store) -> _T:
             with store.reading() as connection:
                 return work(connection)
 
+        if self._store is None:  # opening it may write
+            self._have_patience()
         return self._do(read)
 
-    def _do(self, work: Callable[[Store], _T]) -> _T:
+    def _have_patience(self) -> None:
         if self._lost and time.monotonic() < self._lost_until:
             raise JournalLost(self._lost)
+
+    def _do(self, work: Callable[[Store], _T]) -> _T:
         try:
             store = self._opened()
             try:
-                result = work(store)
+                return work(store)
             except JournalCorrupt as error:
                 self._replace(store, error)
-                result = work(self._opened())
+                return work(self._opened())
         except JournalLost as error:
             self._lose(str(error))
             raise
-        if self._lost:
-            self._lost = ""
-            metrics.journal_lost.set(0)
-            _log.warning("the journal can be used again", extra={"path": str(self._path)})
-        return result
+
+    def _record(self, connection: Connection, run: Run, reports: Sequence[CommitStatus]) -> bool:
+        runs.record(connection, run)
+        news = _queue(connection, run.environment, reports)
+        if run.outcome is not None:
+            runs.prune(connection, run.environment, self._keep_runs)
+            statuses.prune(connection, run.environment, self._keep_runs * _STATUSES_PER_RUN)
+        return news
 
     def _lose(self, reason: str) -> None:
         if not self._lost:

@@ -23,7 +23,6 @@ _number_kept = select(_c.number).where(_environment).order_by(_c.number.desc()).
 _UPDATE = update(runs).where(_named)
 _INSERT = insert(runs)
 _FIND = select(runs).where(_named)
-_UNFINISHED = select(runs).where(_environment, _c.outcome.is_(None)).order_by(_c.number)
 _NEWEST = (
     select(*(column for column in _c if column is not _c.plans))
     .where(or_(bindparam("of_environment").is_(None), _environment))
@@ -71,10 +70,6 @@ def find(connection: Connection, id: str) -> Run | None:  # noqa: A002 -- the wo
 def newest(connection: Connection, environment: str | None, limit: int, before: str | None) -> list[Run]:
     rows = connection.execute(_NEWEST, {"of_environment": environment, "before": before, "limit": limit})
     return [_run(row) for row in rows]
-
-
-def unfinished(connection: Connection, environment: str) -> list[Run]:
-    return [_run(row) for row in connection.execute(_UNFINISHED, {"of_environment": environment})]
 
 
 def knows_only(connection: Connection, environment: str, sha: str) -> bool:

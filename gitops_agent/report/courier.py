@@ -20,6 +20,8 @@ from gitops_agent.report.describe import describe
 from gitops_agent.report.destination import Destination
 
 _log = logging.getLogger(__name__)
+_IDLE = 30.0
+"""Seconds after which it looks though nobody rang: what a lost journal is owed is written then, and sent."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Courier:
             self._thread.join(timeout)
 
     def _live(self) -> None:
-        wait: float | None = 0.0
+        wait = 0.0
         while True:
             with self._bell:
                 self._bell.wait_for(lambda: self._closing.is_set() or self._rings != self._answered, wait)
@@ -99,9 +101,10 @@ class Courier:
                 _log.exception("the outbox stumbled", extra={"environment": self._environment})
                 wait = self._pace.vary(self._pace.longest)
 
-    def _deliver_due(self) -> float | None:
-        """Sends what can be sent; seconds until something can be done again, None when only a ring brings more."""
+    def _deliver_due(self) -> float:
+        """Sends what can be sent; seconds until something can be done again."""
         while not self._closing.is_set():
+            self._journal.settle()
             metrics.outbox.labels(self._environment).set(self._journal.waiting(self._environment))
             paused = self._paused_until - time.monotonic()
             if paused > 0:
@@ -111,7 +114,7 @@ class Courier:
                 with self._bell:
                     self._emptied = self._answered
                     self._bell.notify_all()
-                return None
+                return _IDLE
             due = [item for item in items if self._is_due(item)]
             if not due:
                 return min(item.due for item in items) - time.time()
@@ -119,7 +122,7 @@ class Courier:
                 self._deliver(item)
                 if self._closing.is_set() or self._paused_until > time.monotonic():
                     break
-        return None
+        return _IDLE
 
     def _is_due(self, item: OutboxItem) -> bool:
         left = item.due - time.time()

@@ -32,7 +32,7 @@ def test_a_push_is_applied_and_the_commit_says_so(agent):
         ("pending", "reconciling"),
         ("success", "applied; pages: 1 created"),
     ]
-    assert agent.state(sha, "gitops/test/pages") == "success"
+    eventually(lambda: agent.state(sha, "gitops/test/pages") == "success", what="the target's status, sent after the other")
     [run] = agent.api("/runs")["runs"]
     assert agent.repository.statuses[sha][-1]["target_url"].endswith(f"/runs/{run['id']}")
 
