@@ -17,8 +17,9 @@ _ADDED = ("Kind", "Name", "CreateIndex", "ModifyIndex", "Hash", "Status", "Prece
 """Fields that are Consul's own, at any depth for the last."""
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "service-intentions": {"Type": "consul"},
-    "ingress-gateway": {"Protocol": "tcp"},
-    "http-route": {"Weight": 1},
+    "ingress-gateway": {"Protocol": "tcp", "MaxConnections": 0, "MaxPendingRequests": 0, "MaxConcurrentRequests": 0},
+    "http-route": {"Weight": 1, "Kind": "api-gateway", "Path": {"Match": "prefix", "Value": "/"}},
+    "tcp-route": {"Kind": "api-gateway"},
     "jwt-provider": {"ClockSkewSeconds": 30},
 }
 """Other than empty ones, by kind and field."""

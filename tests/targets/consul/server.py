@@ -20,8 +20,17 @@ _ACL = (
     ("policies", "policy", "ID"),
 )
 _KINDS = (
-    *("proxy-defaults", "service-defaults", "service-resolver", "service-splitter", "service-router", "service-intentions", "mesh"),
-    *("api-gateway", "ingress-gateway", "terminating-gateway", "http-route", "tcp-route", "jwt-provider", "exported-services"),
+    *(
+        "jwt-provider",
+        "proxy-defaults",
+        "service-defaults",
+        "service-resolver",
+        "service-splitter",
+        "service-router",
+        "service-intentions",
+        "mesh",
+    ),
+    *("api-gateway", "ingress-gateway", "terminating-gateway", "http-route", "tcp-route", "exported-services"),
 )
 
 

@@ -13,6 +13,7 @@ from gitops_agent.errors import ApplyFailed, Conflict, InvalidRevision, Unavaila
 from gitops_agent.model import Action, Files
 from gitops_agent.targets.consul.target import Consul
 from tests.conformance.converge import carry_out, converge, plan
+from tests.targets.consul.proxy import Proxy
 from tests.targets.consul.server import ConsulServer
 
 Make = Callable[..., Consul]
@@ -44,6 +45,20 @@ def test_whatever_consul_makes_of_it_the_second_run_writes_nothing(make: Make, c
     assert {change.action for change in made} == {Action.CREATE}
     assert len(made.changes) == len(everything)
     assert plan(make(), everything).text() == "consul: no changes\n"
+
+
+def test_a_default_that_is_not_known_costs_one_write_too_many_and_not_one_a_run(make: Make, proxy: Proxy) -> None:
+    """What a later Consul adds of its own accord: written again after a restart of the agent at most."""
+    proxy.rewrite = lambda path, content: content.replace(b'"Kind"', b'"Invented": 7, "Kind"') if "/v1/config" in path else content
+    entry = files({"Kind": "service-defaults", "Name": "web", "Protocol": "http"})
+    target = make()
+    converge(target, entry)
+    assert not plan(target, entry)
+    restarted = make()
+    assert [change.action for change in converge(restarted, entry)] == [Action.UPDATE]
+    assert not plan(restarted, entry)
+    changed = files({"Kind": "service-defaults", "Name": "web", "Protocol": "tcp"})
+    assert [change.action for change in plan(restarted, changed)] == [Action.UPDATE], "what is remembered is not trusted"
 
 
 def test_they_come_in_the_order_they_need_each_other_and_go_in_reverse(make: Make, consul: ConsulServer) -> None:
