@@ -115,7 +115,8 @@ class Target(ABC):
     @abstractmethod
     def observe(self, desired: State) -> State:
         """What is owned, and what is somebody else's under a desired name (`owned=False`), in the shape of `desired`, whose secrets
-        are resolved. Changes nothing. May let the system parse and compare: where it says "no difference", echo the desired spec."""
+        are resolved. Changes nothing. May let the system parse and compare: where it says "no difference", echo the desired
+        spec."""
 
     @abstractmethod
     def apply(self, plan: Plan) -> Iterator[Batch]:

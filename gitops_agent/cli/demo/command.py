@@ -38,7 +38,7 @@ def demo(
         story = Story(stage, console)
         try:
             stage.start()
-            story.tell()
+            story.tell(stays=keep)
         except Unavailable:
             console.text(f"the agent's log:\n{stage.log()}")
             raise
@@ -54,7 +54,7 @@ Everything keeps running until Ctrl-C. Try it:
   cd {stage.clone}
   git commit --allow-empty -m "mine" && git push     # or edit values/common.yaml first
   gitops-agent status --config {stage.config}
-  {stage.page_url}
+  git -C {stage.base}/config.git log --notes=gitops main
 """)
     try:
         while True:

@@ -29,7 +29,8 @@ class Story:
         self._stage = stage
         self._console = console
 
-    def tell(self) -> None:
+    def tell(self, *, stays: bool = False) -> None:
+        """`stays`: the agent will still be there when somebody wants to look at its pages."""
         console, stage = self._console, self._stage
         systems = "nginx and Consul" if stage.with_consul else "nginx (no Consul here)"
         console.text(f"A bare config repo, {systems} and the agent are running on loopback.\nPage: {stage.page_url}\n")
@@ -44,7 +45,7 @@ class Story:
         stage.git("revert", "--no-edit", "HEAD")
         self._applied("revert it", *stage.push_head(), lambda: _MINE in stage.page())
         self._healed()
-        self._timeline()
+        self._timeline(stays=stays)
 
     def _applied(self, act: str, sha: str, started: float, shown: Callable[[], bool]) -> None:
         wait(shown, act)
@@ -75,17 +76,17 @@ class Story:
         wait(lambda: any(run["drift"] for run in self._runs()), "the run that healed")
         self._act("change a published file by hand", f"healed after {healed}")
 
-    def _timeline(self) -> None:
+    def _timeline(self, *, stays: bool) -> None:
         console, stage = self._console, self._stage
         runs = self._runs()
         console.text(paint("What the agent did", "bold"))
         for run in reversed(runs):
             took = moments.duration((datetime.fromisoformat(run["ended"]) - datetime.fromisoformat(run["started"])).total_seconds())
             console.line(f"{took:>7}  {run['trigger']:<24.24} {run['message']}", mark=run["outcome"] == "success")
-        console.text(f"""
-The newest run's page: {stage.agent.url}/runs/{runs[0]["id"]}
-(the token is in {stage.base}/state/token)
-What the commits say: git -C {stage.base}/config.git log --notes=gitops main""")
+        page = (
+            f"{stage.agent.url}/runs/{runs[0]['id']} (the token is in {stage.base}/state/token)" if stays else "see it with --keep"
+        )
+        console.text(f"\nThe page of the newest run: {page}")
 
     def _runs(self) -> list[dict[str, Any]]:
         """The newest first."""
