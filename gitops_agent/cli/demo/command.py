@@ -52,7 +52,7 @@ def _stay(stage: Stage, console: Console) -> None:
 Everything keeps running until Ctrl-C. Try it:
 
   cd {stage.clone}
-  git commit --allow-empty -m "mine" && git push     # or edit values/common.yaml first
+  git commit --allow-empty -m "mine" && git push origin main   # or edit values/common.yaml first
   gitops-agent status --config {stage.config}
   git -C {stage.base}/config.git log --notes=gitops main
 """)
