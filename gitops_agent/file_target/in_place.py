@@ -36,9 +36,13 @@ class InPlace(Publisher):
             file = tree.read(self.live / path)
             if path in ours:
                 found[path] = Found(file, True, isinstance(file, tree.File) and ours[path] == self._digest(file))
-            elif file is not None:
+            elif file is not None and not (file == tree.DIRECTORY and self._holds_only(ours, path)):
                 found[path] = Found(file, False, True)
         return found
+
+    def _holds_only(self, ours: Collection[str], folder: str) -> bool:
+        """A folder of ours may become a file."""
+        return all(f"{folder}/{below}" in ours for below in tree.walk(self.live / folder))
 
     def publish(self, delta: tree.Delta) -> None:
         self._before = None
@@ -80,7 +84,7 @@ class InPlace(Publisher):
         self._delta, self._foreign = delta, foreign
         self._record.write({**self._ours(), **dict.fromkeys(delta, "")})
         for path in (path for path, file in delta.items() if file is None):
-            with suppress(FileNotFoundError, NotADirectoryError):
+            with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 (self.live / path).unlink()
         for path, file in delta.items():
             if file is not None:

@@ -69,6 +69,8 @@ class Switch(Publisher):
         if not self._published:
             return False
         self._published = False
+        # The program may have loaded what is taken back: what was loaded before says nothing any more.
+        self._loaded.unlink(missing_ok=True)
         if self._before is None:
             self.live.unlink(missing_ok=True)
         else:

@@ -151,13 +151,14 @@ class FileTarget(Target):
         if delta:
             with self._naming(ApplyFailed):
                 self._check(delta)
-                try:
+            try:
+                with self._naming(ApplyFailed):
                     self.publisher.publish(delta)
                     self._activate()
-                except Exception as error:
-                    self._checked = ""
-                    self._take_back(error)
-                    raise
+            except Exception as error:
+                self._checked = ""
+                self._take_back(error)
+                raise
         adopted = [change.name for change in plan.only(Action.ADOPT)]
         if adopted:
             with self._naming(ApplyFailed):
@@ -172,9 +173,10 @@ class FileTarget(Target):
     def _take_back(self, error: Exception) -> None:
         """The previous files are published and loaded again. Raises what the run shall say."""
         try:
-            if not self.restore():
-                return
-        except (AgentError, OSError) as second:
+            with self._naming(ApplyFailed):
+                if not self.restore():
+                    return
+        except AgentError as second:
             raise ApplyFailed(f"{error}; and the previous files could not be brought back: {second}") from error
         message = f"{error}; the previous files are back"
         if isinstance(error, CommandFailed):
@@ -185,7 +187,10 @@ class FileTarget(Target):
         if not self.publisher.revert():
             return False
         _log.warning("previous files are brought back", extra={"target": self.name})
-        self._activate()
+        if self.publisher.live.is_dir():
+            self._activate()
+        else:  # there was nothing before, so there is nothing to load
+            self.publisher.confirm()
         return True
 
     def watch(self) -> Iterator[str]:

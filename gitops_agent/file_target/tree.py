@@ -44,10 +44,11 @@ def read(path: Path) -> File | str | None:
         if path.is_symlink():
             return f"a link to {path.readlink()}"
         raise
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        return DIRECTORY if stat.S_ISDIR(status.st_mode) else "no regular file"
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            return DIRECTORY if stat.S_ISDIR(status.st_mode) else "no regular file"
         return File(file.read(), stat.S_IMODE(status.st_mode))
 
 
@@ -97,9 +98,14 @@ def _fill(descriptor: int, file: File) -> None:
         os.fchown(descriptor, *file.owner)
 
 
-def sync(directory: Path) -> None:
-    """Makes renames and links in the directory survive a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def sync(path: Path) -> None:
+    """Makes a file's content, or what was renamed and linked in a directory, survive a power cut."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        if path.is_symlink():
+            return  # it lives in its directory
+        raise
     try:
         os.fsync(descriptor)
     finally:
@@ -119,12 +125,18 @@ def copy(source: Path, delta: Delta, into: Path, *, edit: Edit = bytes, durable:
     """`source` as it will be after `delta`, in the new directory `into`. `edit` is applied to every content. A copy that is not
     `durable` is for looking at: it is not forced to disk, and large files in it are hard links."""
     make_directory(into)
+    files = {path for path, file in delta.items() if file is not None}
     for path in walk(source) if source.is_dir() else ():
-        if path not in delta:
-            _copy_one(source / path, into / path, edit, durable=durable)
+        in_the_way = any(str(folder) in files for folder in Path(path).parents)
+        if path not in delta and not in_the_way:
+            _copy_one(source / path, into / path, edit, linked=not durable)
     for path, file in delta.items():
         if file is not None:
-            create(into / path, replace(file, content=edit(file.content)), durable=durable)
+            create(into / path, replace(file, content=edit(file.content)), durable=False)
+    if durable:  # all written before the first is waited for: the disk then takes them in one go
+        for parent, _, names in os.walk(into):
+            for name in (*names, "."):
+                sync(Path(parent) / name)
 
 
 def copy_any(source: Path, to: Path) -> None:
@@ -132,10 +144,10 @@ def copy_any(source: Path, to: Path) -> None:
     if source.is_dir() and not source.is_symlink():
         copy(source, {}, to)
     else:
-        _copy_one(source, to, bytes, durable=False)
+        _copy_one(source, to, bytes, linked=True)
 
 
-def _copy_one(source: Path, to: Path, edit: Edit, *, durable: bool) -> None:
+def _copy_one(source: Path, to: Path, edit: Edit, *, linked: bool) -> None:
     make_directory(to.parent)
     if source.is_symlink():
         to.symlink_to(source.readlink())
@@ -143,12 +155,12 @@ def _copy_one(source: Path, to: Path, edit: Edit, *, durable: bool) -> None:
     status = source.lstat()
     if not stat.S_ISREG(status.st_mode):
         return  # sockets and pipes of running programs
-    if not durable and status.st_size > _LARGEST_TEXT:
+    if linked and status.st_size > _LARGEST_TEXT:
         _link(source, to)
         return
     same = (status.st_uid, status.st_gid) == (os.geteuid(), os.getegid())
     owner = None if same or os.geteuid() else (status.st_uid, status.st_gid)
-    create(to, File(edit(source.read_bytes()), stat.S_IMODE(status.st_mode), owner), durable=durable)
+    create(to, File(edit(source.read_bytes()), stat.S_IMODE(status.st_mode), owner), durable=False)
 
 
 def _link(source: Path, to: Path) -> None:
