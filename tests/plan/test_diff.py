@@ -24,9 +24,9 @@ def test_long_lines_are_cut_and_say_so() -> None:
 
 def test_files_that_are_too_long_are_not_compared() -> None:
     before, after = ("".join(f"{number} {name}\n" for number in range(15_000)) for name in "ab")
-    started = time.perf_counter()
+    started = time.process_time()
     assert diff({"content": before}, {"content": after}) == "content:\n@@ 15000 lines become 15000: too many to compare @@"
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize(
@@ -81,6 +81,6 @@ def test_ten_thousand_resources_take_no_time() -> None:
 
 def _seconds(act: object) -> float:
     assert callable(act)
-    started = time.perf_counter()
+    started = time.process_time()
     act()
-    return time.perf_counter() - started
+    return time.process_time() - started

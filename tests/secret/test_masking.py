@@ -140,6 +140,6 @@ def test_a_thousand_secrets_cost_no_more_than_ten() -> None:
 
 
 def _time(text: str) -> float:
-    started = time.perf_counter()
+    started = time.process_time()
     mask(text)
-    return time.perf_counter() - started
+    return time.process_time() - started
