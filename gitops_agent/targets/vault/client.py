@@ -133,7 +133,13 @@ class Client:
         if status == 403:
             return self._denied(method, path, reading=reading)
         message = f"vault answered {status} to {_CAPABILITY[method]} {path}: {errors}"
-        if status >= 500 or status in (307, 429, 472, 473) or any(sign in errors for sign in _UNREACHABLE):
+        # Engines say 500 to what they do not accept; then it is not worth less than 400.
+        if (
+            status > 500
+            or (status == 500 and reading)
+            or status in (307, 429, 472, 473)
+            or any(sign in errors for sign in _UNREACHABLE)
+        ):
             return Unavailable(message)
         if "check-and-set parameter" in errors or "path is already in use" in errors:
             return Conflict(f"{path} was changed by somebody else in the meantime")

@@ -73,12 +73,12 @@ class Entries(ResourceType):
     def put(self, change: Change) -> Note:
         live = self._live.get(change.name, _Live())
         spec = change.resource.spec
-        if live.values is None and live.restorable and spec["generate"]:
+        if live.values is None and live.restorable and spec.get("generate"):
             # Taken out of the repository and put in again: its programs still have the old secrets.
             self._client.write(_path(change.name, "undelete"), {"versions": [live.version]})
             live = self._read(change.name)
         old = live.values or {}
-        made = {key: old[key] if key in old else _random(**how) for key, how in spec["generate"].items()}
+        made = {key: old[key] if key in old else _random(**how) for key, how in spec.get("generate", {}).items()}
         for key, value in made.items():
             if isinstance(value, str) and len(value) > 3:
                 secret.remember(value, f"{change.name}#{key}")
@@ -120,7 +120,7 @@ def _declared(document: Document, entry: Entry) -> dict[str, Any]:
             data[one.name] = value
     if not data and not generate:
         raise InvalidRevision(f"{entry.name} holds nothing", file=document.file, line=entry.line)
-    return {"data": data, "generate": generate}
+    return {"data": data, "generate": generate} if generate else {"data": data}
 
 
 def _how(document: Document, node: yaml.Node) -> dict[str, Any]:
@@ -140,10 +140,11 @@ def _random(length: int, characters: str) -> str:
 
 
 def _spec(values: Mapping[str, Any], wanted: Resource | None) -> Mapping[str, Any]:
-    generate = wanted.spec["generate"] if wanted else {}
+    generate = wanted.spec.get("generate", {}) if wanted else {}
     declared = wanted.spec["data"] if wanted else {}
     data = {key: value if key in declared else _UNDECLARED for key, value in values.items() if key not in generate}
-    return {"data": data, "generate": {key: how for key, how in generate.items() if key in values}}
+    made = {key: how for key, how in generate.items() if key in values}
+    return {"data": data, "generate": made} if made else {"data": data}
 
 
 def _path(name: str, endpoint: str) -> str:

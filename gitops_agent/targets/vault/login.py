@@ -17,6 +17,8 @@ from gitops_agent import secret
 from gitops_agent.errors import Unavailable
 from gitops_agent.targets.vault.access import Access
 
+_REFUSED = 300.0
+"""Seconds until a secret id that was refused is tried again; Vault locks an AppRole after five failures in a quarter of an hour."""
 Post = Callable[[str, Mapping[str, Any], str], "Mapping[str, Any] | None"]
 """Takes path, body and token; gives the `auth` part of the answer, None when Vault refuses."""
 
@@ -82,6 +84,8 @@ class AppRole(Login):
         self._file = secret_id_file
         self._clock = clock
         self._lease: _Lease | None = None
+        self._refused: tuple[str, float] = "", 0.0
+        """A secret id that Vault did not take, and until when it is not tried again: a few failures lock the AppRole."""
 
     def token(self, post: Post) -> str:
         lease, now = self._lease, self._clock()
@@ -103,12 +107,19 @@ class AppRole(Login):
             secret_id = _secret(self._file, "secret_id_file")
         except OSError as error:
             raise Unavailable(f"vault: secret_id_file {self._file} cannot be read: {error.strerror}") from None
+        known, until = self._refused
+        if secret_id == known and self._clock() < until:
+            raise self._refusal()
         auth = post(f"auth/{self._path}/login", {"role_id": self._role_id, "secret_id": secret_id}, "")
         if auth is None:
-            raise Unavailable(f"vault refused the login of {self.source} with the secret id in {self._file}")
+            self._refused = secret_id, self._clock() + _REFUSED
+            raise self._refusal()
         token = str(auth["client_token"])
         secret.remember(token)
         return self._lasting(token, auth, float(auth["lease_duration"]))
+
+    def _refusal(self) -> Unavailable:
+        return Unavailable(f"vault refused the login of {self.source} with the secret id in {self._file}")
 
     def _renewed(self, lease: _Lease, post: Post) -> _Lease | None:
         """None where a new login is due: the token is gone, or near the end of what renewing can give."""

@@ -21,7 +21,7 @@ from gitops_agent.targets.vault.resource_type import NOTHING, Notes, Resources, 
 
 _PATH = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*/?")
 _FIXED = ("type", "local", "seal_wrap")
-_DEFAULTS = {"token_type": "default-service", "listing_visibility": "hidden"}
+_DEFAULTS = {"token_type": "default-service", "listing_visibility": "hidden", "version": "1"}
 
 
 class _Mount(Declaration):
@@ -53,6 +53,9 @@ class Mounts(ResourceType):
             path = one.name.rstrip("/")
             if path in self._reserved:
                 raise InvalidRevision(f"{path}/ is not for the repository to manage", file=one.origin.file, line=one.origin.line)
+            if one.value.type == "kv-v2":
+                message = 'Vault keeps kv-v2 as type: kv with options: {version: "2"}; write it so'
+                raise InvalidRevision(message, file=one.origin.file, line=one.origin.line)
             spec = one.value.model_dump()
             spec["config"] = {name: _seconds(name, value) for name, value in spec["config"].items()}
             yield Resource(f"{self.label}:{path}", spec, origin=one.origin)

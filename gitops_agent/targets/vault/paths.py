@@ -117,9 +117,7 @@ def _refuse_elsewhere(name: str, file: str, line: int) -> None:
     if not _NAME.fullmatch(name) or {".", ".."} & {*name.split("/")}:
         raise InvalidRevision(f"{name!r} cannot be a path of the API", file=file, line=line)
     if _SYSTEM.fullmatch(name):
-        raise InvalidRevision(
-            f"{name}: what is below sys/ has files of its own, or is not for the repository", file=file, line=line
-        )
+        raise InvalidRevision(f"{name} has a file of its own, or is not for the repository", file=file, line=line)
     if _ISSUING.fullmatch(name):
         raise InvalidRevision(f"{name} issues credentials each time it is written", file=file, line=line)
 
