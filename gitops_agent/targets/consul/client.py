@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gitops_agent import secret
-from gitops_agent.api import cause
 from gitops_agent.errors import ApplyFailed, Unavailable
 from gitops_agent.targets.consul.settings import ConsulSettings
 
@@ -96,6 +95,8 @@ class Client:
         try:
             return getattr(http, method)(answer, path, **arguments)  # type: ignore[no-any-return]
         except OSError as error:  # all that `requests` raises is one
+            from gitops_agent.api import cause
+
             raise Unavailable(f"consul cannot be reached at {self._settings.address}: {cause(error)}") from None
 
     def _connected(self) -> Any:
