@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -17,7 +15,8 @@ from gitops_agent import watch
 from gitops_agent.errors import AgentError, ApplyFailed, CommandFailed, InvalidRevision, Unavailable
 from gitops_agent.file_target import tree
 from gitops_agent.file_target.in_place import InPlace
-from gitops_agent.file_target.publisher import Found, Publisher
+from gitops_agent.file_target.observed import as_resources
+from gitops_agent.file_target.publisher import Publisher
 from gitops_agent.file_target.record import RecordFile
 from gitops_agent.file_target.settings import FileTargetSettings, Publish
 from gitops_agent.file_target.switch import Switch
@@ -27,7 +26,6 @@ from gitops_agent.secret import references
 from gitops_agent.target import Site, Target
 
 _log = logging.getLogger(__name__)
-_UNVERIFIED = "not verified"
 _STILL_HERE = 2.0
 """Seconds until a watch without news says so, and may be ended."""
 
@@ -106,7 +104,7 @@ class FileTarget(Target):
     def observe(self, desired: State) -> State:
         with self._naming(Unavailable):
             found = {path: file for path, file in self.publisher.found(list(desired.resources)).items() if not self.ignores(path)}
-            observed = State.of(*_observed(found, desired))
+            observed = State.of(*as_resources(found, desired))
             self._names = frozenset(desired.resources) | {there.name for there in observed if there.owned}
             delta = self._delta(desired, observed)
             if delta:
@@ -135,7 +133,7 @@ class FileTarget(Target):
     def _check(self, delta: tree.Delta) -> None:
         if not self.checks:
             return
-        digest = _digest(delta)
+        digest = tree.digest(delta)
         if digest == self._checked:
             return
         with self.record.staging("check") as staging:
@@ -226,26 +224,3 @@ class FileTarget(Target):
             yield
         except OSError as error:
             raise kind(f"{self.name}: {error.filename or self.settings.directory}: {error.strerror}") from None
-
-
-def _observed(found: Mapping[str, Found], desired: State) -> Iterator[Resource]:
-    for path, there in found.items():
-        wanted = desired.get(path)
-        if there.file is None:
-            if wanted is None:  # gone from the disk, but the program may still use it
-                yield Resource(path, {"content": b"", "loaded": _UNVERIFIED})
-        elif isinstance(there.file, str):
-            yield Resource(path, {"content": there.file}, owned=there.owned)
-        else:
-            spec: dict[str, object] = {"content": there.file.content}
-            if wanted is not None and "mode" in wanted.spec:
-                # A file that is not ours yet is adopted as it is, mode and all.
-                spec["mode"] = f"{there.file.mode:04o}" if there.owned else wanted.spec["mode"]
-            if not there.loaded and wanted is not None and spec == wanted.spec:
-                spec["loaded"] = _UNVERIFIED
-            yield Resource(path, spec, owned=there.owned)
-
-
-def _digest(delta: Mapping[str, tree.File | None]) -> str:
-    parts = {path: None if file is None else [hashlib.sha256(file.content).hexdigest(), file.mode] for path, file in delta.items()}
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
