@@ -64,7 +64,8 @@ class Paths(ResourceType):
     def put(self, change: Change) -> Note:
         spec = change.resource.spec
         before = change.before.spec if change.before else {}
-        taken_back = {field: value for field, value in before.items() if field not in spec}
+        # What cannot be read stays as it is: an empty token makes Vault take over a Consul that has no ACLs yet.
+        taken_back = {field: value for field, value in before.items() if field not in spec and value != _ANOTHER}
         path = _path(change.name)
         self._client.write(path, {**{field: fields.reset(field, value) for field, value in taken_back.items()}, **spec})
         answer = self._client.read(path).data

@@ -135,6 +135,15 @@ def test_what_cannot_be_read_is_tracked(make: Make, vault: VaultServer, tmp_path
     assert vault.data(role_id)["role_id"] == "role-id-number-three"
 
 
+def test_what_cannot_be_read_stays_when_it_is_taken_out(make: Make, vault: VaultServer) -> None:
+    before = paths("auth/approle/role/a: {token_policies: [x], role_id: fixed}\n")
+    after = paths("auth/approle/role/a: {token_policies: [x]}\n")
+    converge(make(), before)
+    assert names(converge(make(), after, applied=before)) == {"path:auth/approle/role/a": (Action.UPDATE, "differs in role_id")}
+    assert vault.data("auth/approle/role/a/role-id")["role_id"] == "fixed"
+    assert not plan(make(), after, applied=after)
+
+
 def test_a_configuration_that_is_always_there(make: Make, vault: VaultServer) -> None:
     """kv/config answers before anybody has set it: nobody's, not somebody else's."""
     files = {"secrets-engines.yaml": b'kv: {type: kv, options: {version: "2"}}\n', "paths.yaml": b"kv/config: {max_versions: 20}\n"}
