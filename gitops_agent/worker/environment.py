@@ -171,6 +171,7 @@ class Environment:
             if not self._fetch_error:  # said once, not with every poll
                 _log.warning("cannot fetch", extra={"environment": self.name, "why": mask(str(error))})
             self._fetch_error = mask(str(error))
+            self._head = self._head or self.source.head()  # what an agent that starts without its source goes on with
             metrics.fetch_failed(self.name)
         else:
             self._fetch_error = ""
@@ -220,6 +221,8 @@ class Environment:
         self._schedule.ended(time.monotonic(), error, healed=attempt.healed)
         self._applied = self.source.applied()
         self._note_targets(attempt)
+        if decision.trigger == "resync":  # nobody waits
+            self.source.tidy()
 
     def _note_targets(self, attempt: Attempt) -> None:
         for name, result in attempt.progress.results.items():
