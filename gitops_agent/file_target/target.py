@@ -140,7 +140,12 @@ class FileTarget(Target):
             staging.chmod(0o755)  # a checker may run as another user
             staged = staging / self.publisher.live.name
             tree.copy(self.publisher.live, delta, staged, edit=lambda content: self.edit(staged, content))
-            self.check(staged)
+            try:
+                self.check(staged)
+            except InvalidRevision as error:
+                if error.file and error.file not in self._names | delta.keys():
+                    raise Unavailable(f"{self.name}: {error} ({error.file} is not in this folder)") from None
+                raise
         self._checked = digest
 
     def apply(self, plan: Plan) -> Iterator[Batch]:

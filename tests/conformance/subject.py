@@ -39,6 +39,8 @@ class Subject(ABC):
     """`first` with one field (line, flag …) taken out of a resource that stays: what a sloppy comparison does not see."""
     garbage: ClassVar[Mapping[str, Files]]
     """Folders by the name of what is wrong with them. `parse` or `observe` must raise InvalidRevision, naming the file."""
+    kill_every: ClassVar[int] = 1
+    """Kill at each of so many external calls. More than one only where the same code is killed at each call elsewhere."""
     patience: ClassVar[float] = 30
     """Seconds until the system must be healthy after an apply."""
 

@@ -143,7 +143,7 @@ class Killing:
         converge(subject.target(), subject.first)
         survived = 0
         with killer(subject) as kill:
-            for number in range(1, _MOST_CALLS):
+            for number in range(1, _MOST_CALLS, subject.kill_every):
                 for before, after in ((subject.first, subject.second), (subject.second, subject.first)):
                     ended = kill.converge(after, applied=before, kill_at=number)
                     assert not ended.error, ended.error
@@ -162,7 +162,7 @@ class Killing:
         """Nothing exists yet: what a killed first run leaves behind must be recognised as ours. Killed again and again, always
         one call later, without anything being cleaned up in between."""
         with killer(subject) as kill:
-            for number in range(1, _MOST_CALLS):
+            for number in range(1, _MOST_CALLS, subject.kill_every):
                 ended = kill.converge(subject.first, applied=None, kill_at=number)
                 assert not ended.error, ended.error
                 if not ended.killed:

@@ -45,7 +45,7 @@ class LocalNginx(Nginx):
         except CommandFailed as error:
             raise Unavailable(f"nginx -t: {error}") from None
         if done.status:
-            raise judge(done.stderr, lambda path: path[len(f"{staged}/") :] if path.startswith(f"{staged}/") else None)
+            raise judge(done.stderr, lambda path: _below(Path(path), staged))
 
     def presence(self) -> Presence:
         if self._master():
@@ -125,6 +125,12 @@ class LocalNginx(Nginx):
 
     def _in_prefix(self, path: str) -> Path:
         return Path(self._settings.prefix or self._built_in("prefix") or "/") / path
+
+
+def _below(path: Path, staged: Path) -> str | None:
+    """Through links: with a borrowed main file, nginx reached the staged files by way of its mirror."""
+    real, directory = path.resolve(), staged.resolve()
+    return str(real.relative_to(directory)) if real.is_relative_to(directory) else None
 
 
 def _is_master(pid: int) -> bool:

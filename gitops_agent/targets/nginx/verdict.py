@@ -26,5 +26,5 @@ def judge(output: str, ours: Callable[[str], str | None]) -> InvalidRevision | U
     if _NOT_THE_AUTHORS.search(said):
         return Unavailable(f"nginx -t: {said}{f' in {file or printed}:{line}' if printed else ''}")
     if printed and file is None:
-        return Unavailable(f"nginx -t: {said} in {printed}:{line}, which is not published from here")
+        return Unavailable(f"nginx -t: {said} in {printed}:{line}, which is not in this folder")
     return InvalidRevision(said, file=file or "", line=int(line or 0))

@@ -130,6 +130,7 @@ class ContainedInPlace(InPlaceSubject, AdoptableSubject):
     """Single files and directories mounted one by one, absolute includes, and a mime.types that only the image has."""
 
     patience = 60
+    kill_every = 7  # publishing is killed at each call in test_conformance.py; here it is Docker's calls between
     first: ClassVar[Files] = _in_container(InPlaceSubject.first)
     second: ClassVar[Files] = _in_container(InPlaceSubject.second)
     without: ClassVar[Files] = _in_container(InPlaceSubject.without)

@@ -84,6 +84,12 @@ class Server:
             return 0
         return pid
 
+    def workers(self) -> set[int]:
+        """Those that take connections, read without the agent's help."""
+        listed = subprocess.run(["ps", "--ppid", str(self.master), "-o", "pid=,args="], capture_output=True, text=True, check=False)
+        rows = [row.split(maxsplit=1) for row in listed.stdout.splitlines()]
+        return {int(pid) for pid, title in rows if title.strip() == "nginx: worker process"}
+
     def start(self) -> None:
         subprocess.run(self._command, check=True, capture_output=True, timeout=20)
 
