@@ -59,7 +59,8 @@ def _words(kind: str, message: str, field: str, model: type[BaseModel]) -> str:
         return f"{field} is not known here" + (f"; did you mean {near[0]!r}?" if near else "")
     if kind == "missing":
         return f"{field} is missing"
-    return f"{field}: {message.removeprefix('Value error, ').removeprefix('Input ').lower()}".removeprefix(": ")
+    said = message.removeprefix("Value error, ").removeprefix("Input ")
+    return f"{field}: {said[:1].lower()}{said[1:]}".removeprefix(": ")
 
 
 def _locate(document: Document, node: yaml.Node, path: tuple[int | str, ...]) -> tuple[yaml.Node, str]:

@@ -9,11 +9,11 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from gitops_agent import secret
+from gitops_agent.declared import Declaration, declared
 from gitops_agent.errors import ApplyFailed, Unavailable
 from gitops_agent.model import Change, Files, Resource
 from gitops_agent.targets.consul import likeness
 from gitops_agent.targets.consul.acl import AclType, Object
-from gitops_agent.targets.consul.declared import Declaration, declared
 
 _SECRET = ("ServiceAccountJWT", "OIDCClientSecret")
 """What Consul tells everybody who may read the method."""

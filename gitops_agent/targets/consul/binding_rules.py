@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from gitops_agent.declared import Declaration, declared
 from gitops_agent.model import Change, Files, Resource
 from gitops_agent.targets.consul.acl import NEEDS, AclType, Object
-from gitops_agent.targets.consul.declared import Declaration, declared
 
 
 class _BindingRule(Declaration):

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from gitops_agent.declared import Declaration
 from gitops_agent.errors import InvalidRevision
 from gitops_agent.model import Resource, State
-from gitops_agent.targets.consul.declared import Declaration
 
 
 class ServiceIdentity(Declaration):

@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from gitops_agent.declared import Declaration, declared
 from gitops_agent.errors import ApplyFailed, Conflict, InvalidRevision, Unavailable
 from gitops_agent.model import Change, Files, Resource
 from gitops_agent.targets.consul.client import Client
-from gitops_agent.targets.consul.declared import Declaration, declared
 from gitops_agent.targets.consul.resource_type import SingleType
 
 _EXTERNAL = {"external-node": "true"}

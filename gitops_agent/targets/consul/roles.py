@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
+from gitops_agent.declared import declared
 from gitops_agent.model import Files, Resource
 from gitops_agent.targets.consul import links
 from gitops_agent.targets.consul.acl import AclType, Object
-from gitops_agent.targets.consul.declared import declared
 
 
 class _Role(links.Links):

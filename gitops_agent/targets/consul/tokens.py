@@ -12,13 +12,13 @@ from typing import Any, ClassVar
 from pydantic import field_validator
 
 from gitops_agent import secret
+from gitops_agent.declared import declared
 from gitops_agent.errors import InvalidRevision, Unavailable
 from gitops_agent.model import Change, Files, Resource
 from gitops_agent.target import Site
 from gitops_agent.targets.consul import links
 from gitops_agent.targets.consul.acl import NEEDS, AclType, Object
 from gitops_agent.targets.consul.client import Client
-from gitops_agent.targets.consul.declared import declared
 from gitops_agent.targets.consul.settings import ConsulSettings
 from gitops_agent.targets.consul.token_files import TokenFiles
 
