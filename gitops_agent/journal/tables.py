@@ -77,11 +77,13 @@ statuses = Table(
 )
 Index("statuses_of_a_commit", statuses.c.sha, statuses.c.context, statuses.c.id)
 Index("statuses_by_environment", statuses.c.environment, statuses.c.id)
-# Written out in the statements too: a database uses a partial index only where it reads the very same condition.
+# Written out in the statements too: a database uses a partial index only where it reads the very same condition. All columns of the
+# condition are in it, or the planner may find the other index of an environment just as good.
 is_waiting = statuses.c.place == literal_column("'waiting'")
 is_pending = (statuses.c.newest == true()) & (statuses.c.state == literal_column("'pending'"))
-Index("statuses_waiting", statuses.c.environment, statuses.c.id, sqlite_where=is_waiting, postgresql_where=is_waiting)
-Index("statuses_pending", statuses.c.environment, statuses.c.id, sqlite_where=is_pending, postgresql_where=is_pending)
+_c = statuses.c
+Index("statuses_waiting", _c.environment, _c.place, sqlite_where=is_waiting, postgresql_where=is_waiting)
+Index("statuses_pending", _c.environment, _c.newest, _c.state, sqlite_where=is_pending, postgresql_where=is_pending)
 
 
 def prepare(connection: Connection) -> None:
