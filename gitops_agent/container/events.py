@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -16,7 +16,7 @@ _TICK = 2.0
 """Seconds without an event after which `events` says so."""
 
 
-def events(labels: Sequence[str] = (), *, address: str = "", since: str = "") -> Iterator[Event | None]:
+def events(labels: Sequence[str] = (), *, address: str = "", since: str = "") -> Generator[Event | None]:
     """What happens to containers with all these labels, from `since` on; None at the start and when nothing did for a moment.
 
     Never ends by itself; has a connection of its own. Raises Unavailable when it breaks: go on with the last event's `time`.
