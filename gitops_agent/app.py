@@ -6,7 +6,6 @@ import logging
 import os
 import secrets
 import signal
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import permutations
@@ -138,20 +137,18 @@ class Agent:
         self.environments: dict[str, Environment] = {
             name: _build(settings, built, self.journal, self.outbox) for name, built in reconcilers.items()
         }
-        self._stopped = threading.Event()
 
     def serve(self) -> None:
         """Runs until SIGTERM or SIGINT; then every run in hand ends between two changes."""
         from gitops_agent import web
 
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._stopped.set())
+        told_to_stop = _listen_for_signals()
         pages = web.create(self.environments, self.journal, self.token, url(self.settings), self.not_ready)
         server = web.serve(pages, self.settings.serve.listen)  # a port that is taken is said before anything is touched
         with self.running():
             server.start()
             _log.info("serving", extra={"url": url(self.settings), "environments": ", ".join(self.environments)})
-            self._stopped.wait()
+            os.read(told_to_stop, 1)
             _log.info("stopping")
             server.close()
 
@@ -177,6 +174,16 @@ class Agent:
                 environment.close()
             self.outbox.close()
             self.journal.close()
+
+
+def _listen_for_signals() -> int:
+    """A descriptor with something to read once SIGTERM or SIGINT came. No Event: a handler that sets one may interrupt the very
+    thread that holds its lock, and wait for itself."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os.write(writing, b"."))
+    return reading
 
 
 def run(settings: AgentSettings) -> None:

@@ -91,7 +91,7 @@ directory = "{self.path}/{name}"
                 stdout=log,
                 stderr=log,
                 cwd=self.path,
-                env={**os.environ, "PYTHONWARNINGS": "error"},
+                env={**os.environ, "PYTHONWARNINGS": "error", "PYTHONFAULTHANDLER": "1"},
             )
         if ready:
             eventually(self.ready, what=f"ready; log: {self.log.read_text()}")
@@ -116,7 +116,12 @@ directory = "{self.path}/{name}"
         if self._process is None or self._process.poll() is not None:
             return 0
         self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(30)
+        try:
+            return self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.send_signal(signal.SIGABRT)  # so that it says where it hangs
+            self._process.wait()
+            raise AssertionError(self.log.read_text()) from None
 
     def api(self, path: str, body: object = None) -> Any:
         token = (self.path / "state/token").read_text().strip()
