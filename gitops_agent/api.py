@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -84,6 +86,19 @@ class Api:
         if response.status_code >= 500 or response.status_code in (401, 403, 429):
             raise Unavailable(message)
         raise ApplyFailed(message)
+
+    def listens(self) -> bool:
+        """False when the server does not run: nothing listens at its address, or its name is unknown, as that of a container that
+        is not there. One that hangs listens. Raises Unavailable where that cannot be told."""
+        parts = urlsplit(self.url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            socket.create_connection((parts.hostname or "", port), timeout=_CONNECT_TIMEOUT).close()
+        except (ConnectionRefusedError, socket.gaierror):
+            return False
+        except OSError as error:
+            raise Unavailable(f"{self.system} cannot be reached at {self.url}: {cause(error)}") from None
+        return True
 
     def close(self) -> None:
         self._session.close()

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from gitops_agent import process, secret
-from gitops_agent.errors import ApplyFailed, CommandFailed, Unavailable
-from gitops_agent.file_target import FileTarget, FileTargetSettings
+from gitops_agent.errors import Unavailable
+from gitops_agent.file_target import FileTarget, FileTargetSettings, commands
 from gitops_agent.file_target.complaint import complaint
 from gitops_agent.target import Seconds
 
@@ -38,15 +37,10 @@ class FilesTarget(FileTarget):
         return bool(self.settings.check)
 
     def check(self, staged: Path) -> None:
-        command = self._command(self.settings.check, staged)
-        try:
-            done = process.run(command, timeout=self.settings.check_timeout, accept=range(256))
-        except CommandFailed as error:  # ran out of time, or was killed: says nothing about the files
-            raise Unavailable(f"{self.name}: check: {error}") from None
-        output = f"{done.stderr}\n{secret.mask(done.text)}"
-        if done.status == _NOT_NOW:
+        status, output = commands.look(self._filled(self.settings.check, staged), timeout=self.settings.check_timeout)
+        if status == _NOT_NOW:
             raise Unavailable(f"{self.name}: check: {complaint(output, staged)}")
-        if done.status:
+        if status:
             raise complaint(output, staged)
 
     def reload(self) -> None:
@@ -56,15 +50,11 @@ class FilesTarget(FileTarget):
         self._run(self.settings.verify)
 
     def _run(self, command: Sequence[str]) -> None:
-        if not command:
-            return
-        try:
-            process.run(self._command(command, self.publisher.live), timeout=self.settings.timeout)
-        except Unavailable as error:
-            raise ApplyFailed(str(error)) from None
+        if command:
+            commands.run(self._filled(command, self.publisher.live), timeout=self.settings.timeout)
 
-    def _command(self, command: Sequence[str], staged: Path) -> list[str]:
-        return [part.replace("{staged}", str(staged)).replace("{directory}", str(self.publisher.live)) for part in command]
+    def _filled(self, command: Sequence[str], staged: Path) -> list[str]:
+        return commands.fill(command, staged=staged, directory=self.publisher.live)
 
 
 TARGET = FilesTarget

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from gitops_agent import process
 from gitops_agent.errors import ApplyFailed, CommandFailed, Unavailable
+from gitops_agent.file_target.moved import moved
 from gitops_agent.targets.nginx.program import Nginx, Presence, is_master, is_starting, takes_connections
 from gitops_agent.targets.nginx.settings import NginxSettings
-from gitops_agent.targets.nginx.staged import borrow, moved
+from gitops_agent.targets.nginx.staged import borrow
 from gitops_agent.targets.nginx.verdict import judge
 
 _MOST_LOG = 65536

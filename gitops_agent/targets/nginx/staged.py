@@ -6,21 +6,10 @@ live path, but needs root; so in the copy, and only there, the live path reads a
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from gitops_agent.errors import Unavailable
-
-
-def moved(content: bytes, live: Path, staged: Path) -> bytes:
-    """`content` with the path `staged` for `live`, also at the beginning of longer ones."""
-    if str(live).encode() not in content:
-        return content
-    return _mention(live).sub(lambda _: str(staged).encode(), content)
-
-
-def _mention(live: Path) -> re.Pattern[bytes]:
-    return re.compile(rb"(?<![\w.\-/])" + re.escape(str(live).encode()) + rb"(?![\w.\-])")
+from gitops_agent.file_target.moved import moved
 
 
 def borrow(config: Path, live: Path, staged: Path) -> Path:
