@@ -167,7 +167,7 @@ Batch: TypeAlias = tuple[Change, ...]
 
 @dataclass(frozen=True)
 class Step:
-    """One part of a run for the timeline: `fetch`, `render`, `plan nginx`, `apply nginx`, `health nginx` … Times are epoch seconds."""
+    """One part of a run for the timeline: `fetch`, `render`, `plan nginx`, `apply nginx` … Times are epoch seconds."""
 
     name: str
     started: float

@@ -82,8 +82,8 @@ Index("statuses_by_environment", statuses.c.environment, statuses.c.id)
 is_waiting = statuses.c.place == literal_column("'waiting'")
 is_pending = (statuses.c.newest == true()) & (statuses.c.state == literal_column("'pending'"))
 _c = statuses.c
-Index("statuses_waiting", _c.environment, _c.place, sqlite_where=is_waiting, postgresql_where=is_waiting)
-Index("statuses_pending", _c.environment, _c.newest, _c.state, sqlite_where=is_pending, postgresql_where=is_pending)
+Index("statuses_waiting", _c.environment, _c.place, sqlite_where=is_waiting)
+Index("statuses_pending", _c.environment, _c.newest, _c.state, sqlite_where=is_pending)
 
 
 def prepare(connection: Connection) -> None:
