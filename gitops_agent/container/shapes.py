@@ -27,6 +27,8 @@ class Container:
     name: str
     image: str
     running: bool
+    pid: int
+    """Of its process 1, as the engine's host numbers it; 0 while it does not run."""
     network: str
     user: str
     environment: tuple[str, ...]
@@ -44,6 +46,7 @@ class Container:
             name=found["Name"].lstrip("/"),
             image=found["Image"],
             running=bool(found["State"]["Running"]),
+            pid=int(found["State"]["Pid"]),
             network=found["HostConfig"]["NetworkMode"],
             user=found["Config"].get("User") or "",
             environment=tuple(found["Config"].get("Env") or ()),

@@ -38,7 +38,8 @@ class Switch(Publisher):
         self._record.read()
         if not self.live.is_symlink() and self.live.exists():
             raise ConfigError(f"{self.live} is not a link of ours; publish elsewhere, or in-place")
-        current, loaded = self._read(self.live), self._read(self._loaded)
+        current = self._read(self.live)
+        loaded = current if self.settled() else self._read(self._loaded)
         return {path: Found(current.get(path), True, current.get(path) == loaded.get(path)) for path in {**current, **loaded}}
 
     def publish(self, delta: tree.Delta) -> None:

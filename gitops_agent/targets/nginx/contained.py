@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 from gitops_agent.container.engine import Engine
@@ -11,7 +10,7 @@ from gitops_agent.container.shapes import Container
 from gitops_agent.errors import ApplyFailed, CommandFailed, Unavailable
 from gitops_agent.file_target import tree
 from gitops_agent.targets.nginx.mounts import PublishedMounts
-from gitops_agent.targets.nginx.program import Nginx, Presence, is_master, is_starting, takes_connections
+from gitops_agent.targets.nginx.program import Nginx, Presence, Sight, is_master, is_starting, takes_connections
 from gitops_agent.targets.nginx.settings import NginxSettings
 from gitops_agent.targets.nginx.verdict import judge
 
@@ -43,37 +42,35 @@ class ContainedNginx(Nginx):
         if done.status:
             raise judge(done.output, lambda path: self._ours(mounts, path))
 
-    def presence(self) -> Presence:
+    def look(self) -> Sight:
         container = self._find()
         if container is None:
-            return Presence.ABSENT
+            return Sight(Presence.ABSENT)
         if not container.running:
-            return Presence.STOPPED
-        titles = self._engine.titles(container).values()
-        if any(is_master(title) for title in titles):
-            return Presence.RUNNING
-        starting = any(is_starting(title, self._settings.binary) for title in titles)
-        return Presence.STARTING if starting else Presence.STOPPED
-
-    def workers(self) -> Mapping[int, bool]:
-        container = self._container or self._find()
-        if container is None or not container.running:
-            return {}
+            return Sight(Presence.STOPPED)
         try:
             titles = self._engine.titles(container)
         except Unavailable:
-            self._container = None  # restarted or removed since: look anew next time
-            raise
+            if (again := self._find()) and again.running:
+                raise
+            return Sight(Presence.STOPPED)  # it ended between the two questions
+        master = next((pid for pid, title in titles.items() if is_master(title)), 0)
+        if not master:
+            starting = any(is_starting(title, self._settings.binary) for title in titles.values())
+            return Sight(Presence.STARTING if starting else Presence.STOPPED)
         found = ((pid, takes_connections(title)) for pid, title in titles.items())
-        return {pid: takes for pid, takes in found if takes is not None}
+        return Sight(Presence.RUNNING, {pid: takes for pid, takes in found if takes is not None}, master)
 
-    def reload(self) -> None:
-        container = self._find()
+    def reload(self, sight: Sight) -> None:
+        container = self._container
         if container is None:
             raise ApplyFailed("nginx's container was removed before it could be reloaded")
-        mounts = PublishedMounts(container.mounts, self._settings.directory, self._live)
         self._reloaded = time.time()
-        # Not a signal to the container: under a shell as process 1 it would be lost.
+        if sight.master == container.pid:
+            self._engine.signal(container, "HUP")
+            return
+        # A shell as process 1 would swallow the signal.
+        mounts = PublishedMounts(container.mounts, self._settings.directory, self._live)
         command = [self._settings.binary, *self._prefix, "-c", self._config(mounts), "-s", "reload"]
         done = self._engine.execute(container, command, timeout=self._settings.timeout)
         if done.status:

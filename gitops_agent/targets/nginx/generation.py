@@ -30,11 +30,10 @@ def reload(nginx: Nginx, timeout: float) -> Mapping[int, bool] | None:
     come of it could not be told from those that come of the reload.
     """
     deadline = time.monotonic() + timeout
-    while (presence := nginx.presence()) in (Presence.RUNNING, Presence.STARTING):
-        before = nginx.workers() if presence is Presence.RUNNING else {}
-        if before:
-            nginx.reload()
-            return before
+    while (sight := nginx.look()).presence in (Presence.RUNNING, Presence.STARTING):
+        if sight.workers:
+            nginx.reload(sight)
+            return sight.workers
         if time.monotonic() > deadline:
             raise ApplyFailed(f"nginx has been starting for {timeout:g} s")
         time.sleep(nginx.pause)
@@ -45,9 +44,10 @@ def verify(nginx: Nginx, before: Mapping[int, bool], timeout: float) -> frozense
     """Waits until every answer is new; gives the new workers. Raises ApplyFailed with nginx's own words when it refused."""
     deadline = time.monotonic() + timeout
     while True:
-        now = nginx.workers()
-        if not now and nginx.presence() is not Presence.RUNNING:
+        sight = nginx.look()
+        if sight.presence is not Presence.RUNNING:
             raise ApplyFailed("nginx ended while it was reloaded")
+        now = sight.workers
         new = frozenset(now) - frozenset(before)
         if new and not any(now.get(pid) for pid in before):
             return new

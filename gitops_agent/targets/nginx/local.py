@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
-from gitops_agent import process
+from gitops_agent import process, secret
 from gitops_agent.errors import ApplyFailed, CommandFailed, Unavailable
 from gitops_agent.file_target.moved import moved
-from gitops_agent.targets.nginx.program import Nginx, Presence, is_master, is_starting, takes_connections
+from gitops_agent.targets.nginx.program import Nginx, Presence, Sight, is_master, is_starting, takes_connections
 from gitops_agent.targets.nginx.settings import NginxSettings
 from gitops_agent.targets.nginx.staged import borrow
 from gitops_agent.targets.nginx.verdict import judge
@@ -48,29 +48,26 @@ class LocalNginx(Nginx):
         if done.status:
             raise judge(done.stderr, lambda path: _below(Path(path), staged))
 
-    def presence(self) -> Presence:
-        if self._master():
-            return Presence.RUNNING
-        starting = any(is_starting(_title(pid), self._settings.binary) for pid in _pids())
-        # Between the two looks it may have become a master.
-        return Presence.STARTING if starting else Presence.RUNNING if self._master() else Presence.STOPPED
-
-    def workers(self) -> Mapping[int, bool]:
+    def look(self) -> Sight:
         master = self._master()
-        found = ((pid, takes_connections(_title(pid))) for pid in (_children(master) if master else ()))
-        return {pid: takes for pid, takes in found if takes is not None}
-
-    def reload(self) -> None:
-        master = self._master()
+        if not master and any(is_starting(_title(pid), self._settings.binary) for pid in _pids()):
+            return Sight(Presence.STARTING)
+        master = master or self._master()  # between the two looks it may have become one
         if not master:
-            raise ApplyFailed("nginx ended before it could be reloaded")
+            return Sight(Presence.STOPPED)
+        found = ((pid, takes_connections(_title(pid))) for pid in _children(master))
+        return Sight(Presence.RUNNING, {pid: takes for pid, takes in found if takes is not None}, master)
+
+    def reload(self, sight: Sight) -> None:
         log = self._directive("error_log") or self._built_in("error-log-path")
         path = self._in_prefix(log) if log and not log.startswith(("stderr", "syslog:", "memory:")) else None
         self._log = (path, path.stat().st_size) if path and path.is_file() else None
         try:
-            os.kill(master, signal.SIGHUP)  # what `nginx -s reload` does after it has read everything once more
+            os.kill(sight.master, signal.SIGHUP)  # what `nginx -s reload` does after it has read everything once more
+        except ProcessLookupError:
+            raise ApplyFailed("nginx ended before it could be reloaded") from None
         except PermissionError:
-            raise ApplyFailed(f"may not signal nginx (pid {master}); the agent needs its user, or root") from None
+            raise ApplyFailed(f"may not signal nginx (pid {sight.master}); the agent needs its user, or root") from None
 
     def complaints(self) -> str:
         if self._log is None:
@@ -78,7 +75,7 @@ class LocalNginx(Nginx):
         path, offset = self._log
         with suppress(OSError), path.open("rb") as log:
             log.seek(offset)
-            return log.read(_MOST_LOG).decode(errors="replace")
+            return secret.mask(log.read(_MOST_LOG).decode(errors="replace"))
         return ""
 
     @property

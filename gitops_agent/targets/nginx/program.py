@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 
 class Presence(StrEnum):
@@ -15,6 +16,15 @@ class Presence(StrEnum):
     STOPPED = "stopped"
     ABSENT = "absent"
     """Its container does not exist yet: another target is going to bring it."""
+
+
+class Sight(NamedTuple):
+    """An nginx as it is at one moment."""
+
+    presence: Presence
+    workers: Mapping[int, bool] = {}
+    """By pid: True while one takes connections, False once it is shutting down."""
+    master: int = 0
 
 
 class Nginx(ABC):
@@ -33,15 +43,11 @@ class Nginx(ABC):
         blame."""
 
     @abstractmethod
-    def presence(self) -> Presence: ...
+    def look(self) -> Sight: ...
 
     @abstractmethod
-    def workers(self) -> Mapping[int, bool]:
-        """Its workers by pid: True while one takes connections, False once it is shutting down. Empty when nginx does not run."""
-
-    @abstractmethod
-    def reload(self) -> None:
-        """Tells the master to read its files again. It may refuse: then the workers stay as they are."""
+    def reload(self, sight: Sight) -> None:
+        """Tells the master, as just seen, to read its files again. It may refuse: then the workers stay as they are."""
 
     @abstractmethod
     def complaints(self) -> str:

@@ -14,7 +14,7 @@ from gitops_agent.model import Files, Health, HealthStatus, State
 from gitops_agent.target import Site
 from gitops_agent.targets.nginx import generation
 from gitops_agent.targets.nginx.local import LocalNginx
-from gitops_agent.targets.nginx.program import Nginx, Presence
+from gitops_agent.targets.nginx.program import Nginx, Presence, Sight
 from gitops_agent.targets.nginx.settings import NginxSettings
 
 _log = logging.getLogger(__name__)
@@ -60,7 +60,8 @@ class NginxTarget(FileTarget):
             raise ApplyFailed(str(error).replace(f"{self.publisher.live}/", "")) from None
 
     def health(self) -> Health:
-        presence = self.nginx.presence()
+        sight = self.nginx.look()
+        presence = sight.presence
         if presence is Presence.ABSENT:
             return Health(HealthStatus.HEALTHY, f"container {self.settings.container} does not exist yet and will read the files")
         if presence is Presence.STARTING:
@@ -69,7 +70,7 @@ class NginxTarget(FileTarget):
             return Health(HealthStatus.PROGRESSING if self.settings.container else HealthStatus.DEGRADED, "nginx is not running")
         if not self.publisher.settled():
             return Health(HealthStatus.DEGRADED, "nginx has not loaded what is published")
-        return Health(HealthStatus.HEALTHY, self._look_for_others(self.nginx))
+        return Health(HealthStatus.HEALTHY, self._look_for_others(sight))
 
     def watch(self) -> Iterator[str]:
         """Also looks, now and then, whether somebody else reloads nginx all the time."""
@@ -80,12 +81,12 @@ class NginxTarget(FileTarget):
                 if time.monotonic() - looked > _LOOK:
                     looked = time.monotonic()
                     with suppress(Unavailable):
-                        self._look_for_others(nginx)
+                        self._look_for_others(nginx.look())
         finally:
             nginx.close()
 
-    def _look_for_others(self, nginx: Nginx) -> str:
-        loop = self._foreign.look(nginx.workers())
+    def _look_for_others(self, sight: Sight) -> str:
+        loop = self._foreign.look(sight.workers)
         if loop and not self._loop:
             _log.warning(loop, extra={"target": self.name})
         self._loop = loop

@@ -152,7 +152,7 @@ class ContainedInPlace(InPlaceSubject, AdoptableSubject):
 
 
 class ContainedSwitch(NginxSubject):
-    """The directory above the links mounted whole."""
+    """The directory above the links mounted whole; nginx is process 1, as in the official image."""
 
     patience = 60
 
@@ -160,7 +160,9 @@ class ContainedSwitch(NginxSubject):
         super().__init__(directory, "nginx")
         mounts = [f"{self.published}:/etc/nginx/site:ro"]
         name = f"gitops-agent-test-{uuid.uuid4().hex[:8]}"
-        self.contained = Contained(name, "/etc/nginx/site/current/nginx.conf", self.live / "nginx.conf", mounts)
+        config = "/etc/nginx/site/current/nginx.conf"
+        process_1 = ["nginx", "-p", "/data/", "-c", config, "-g", "daemon off;"]
+        self.contained = Contained(name, config, self.live / "nginx.conf", mounts, command=process_1)
 
     def settings(self) -> dict[str, Any]:
         return {**super().settings(), "prefix": "/data/", "container": self.contained.name}

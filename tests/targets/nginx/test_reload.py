@@ -78,13 +78,10 @@ def test_nginx_that_is_starting_is_waited_for(switch: NginxSubject) -> None:
     """It may have read the old files: nobody could tell its workers from those of a reload."""
     target = switch.target()
     began = time.monotonic()
-    with switch.server.down():
-        with subprocess.Popen(["sleep", "0.7"], executable="/bin/sleep") as _other:
-            _other.wait()
-        with subprocess.Popen(["nginx", "0.5"], executable="/bin/sleep") as starting:
-            eventually(lambda: target.health().reason == "nginx is starting", 5, "seen starting")
-            converge(target, switch.second, applied=switch.first)
-            assert starting.poll() is not None
+    with switch.server.down(), subprocess.Popen([switch.binary, "0.5"], executable="/bin/sleep") as starting:
+        eventually(lambda: target.health().reason == "nginx is starting", 5, "seen starting")
+        converge(target, switch.second, applied=switch.first)
+        assert starting.poll() is not None
     assert time.monotonic() - began > 0.5
 
 
