@@ -1,0 +1,142 @@
+"""A Nomad as far as the agent needs one: jobs, plans, variables, evaluations, deployments, ACL policies and tokens.
+
+Honest where it matters: EnforceIndex and check-and-set are checked against what is stored under one lock, plans are differences to
+what is stored, and a token may do what its policy says.
+It runs nothing: allocations are healthy at once unless `sick` names their job.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlsplit
+
+from tests.fakes.http import Server
+from tests.fakes.nomad_hcl import HclError, capabilities, job_from
+from tests.fakes.nomad_state import Refused, State
+
+MANAGEMENT = "00000000-1111-2222-3333-444444444444"
+Json = Any
+
+
+class FakeNomad:
+    def __init__(self) -> None:
+        self.state = State()
+        self.tokens: dict[str, frozenset[str]] = {}
+        """Policies' capabilities and paths of variables by token."""
+        self.policies: dict[str, str] = {}
+        self.guard = threading.Condition()
+        self._server = Server(0, type("Handler", (_Handler,), {"fake": self}))
+        self.url = f"http://127.0.0.1:{self._server.port}"
+
+    def __enter__(self) -> FakeNomad:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.stop()
+
+    def answer(self, method: str, path: str, query: dict[str, str], body: Json, token: str) -> Json:
+        """Raises Refused with the status and text of a real one."""
+        parts = path.removeprefix("/v1/").split("/", 1)
+        handle: Callable[..., Json] = getattr(self, f"_{parts[0]}")
+        if token != MANAGEMENT and token not in self.tokens:
+            raise Refused(403, "Permission denied" if not token or len(token) == 36 else "ACL token not found")
+        self._allowed = MANAGEMENT if token == MANAGEMENT else self.tokens[token]
+        return handle(method, parts[1] if len(parts) > 1 else "", query, body)
+
+    def _may(self, what: str) -> None:
+        if self._allowed != MANAGEMENT and what not in self._allowed:
+            raise Refused(403, "Permission denied")
+
+    def _jobs(self, method: str, rest: str, query: dict[str, str], body: Json) -> Json:
+        if rest == "parse":
+            self._may("parse-job")
+            try:
+                return job_from(body["JobHCL"], body.get("Variables") or "")
+            except HclError as error:
+                raise Refused(400, f"Failed to parse job: {error}") from None
+        if method == "GET":
+            self._may("list-jobs")
+            self._wait(query)
+            return self.state.rows()
+        self._may("submit-job")
+        return self.state.register(body)
+
+    def _job(self, method: str, rest: str, query: dict[str, str], body: Json) -> Json:
+        name, _, what = rest.partition("/")
+        if method == "DELETE":
+            self._may("submit-job")
+            return self.state.deregister(name, purge=query.get("purge") == "true")
+        if what == "plan":
+            self._may("submit-job")
+            return self.state.plan(body["Job"])
+        self._may("read-job")
+        return self.state.allocations(name) if what == "allocations" else self.state.job(name)
+
+    def _evaluation(self, _method: str, rest: str, _query: dict[str, str], _body: Json) -> Json:
+        self._may("read-job")
+        return self.state.evaluations[rest]
+
+    def _deployments(self, _method: str, _rest: str, _query: dict[str, str], _body: Json) -> Json:
+        self._may("read-job")
+        return self.state.deployments
+
+    def _vars(self, _method: str, _rest: str, _query: dict[str, str], _body: Json) -> Json:
+        self._may("list")
+        return [{"Path": path} for path in self.state.variables]
+
+    def _var(self, method: str, rest: str, query: dict[str, str], body: Json) -> Json:
+        self._may(f"var:{rest.rpartition('/')[0]}/*")
+        if method == "GET":
+            return self.state.variable(rest)
+        if method == "DELETE":
+            return self.state.variables.pop(rest, None)
+        return self.state.put_variable(rest, body, None if "cas" not in query else int(query["cas"]))
+
+    def _acl(self, _method: str, rest: str, _query: dict[str, str], body: Json) -> Json:
+        self._may("acl:write")
+        if rest.startswith("policy/"):
+            self.policies[body["Name"]] = body["Rules"]
+            return None
+        token = f"{len(self.tokens):08d}-aaaa-bbbb-cccc-dddddddddddd"
+        self.tokens[token] = frozenset().union(*(capabilities(self.policies[name]) for name in body["Policies"]))
+        return {"SecretID": token}
+
+    def _wait(self, query: dict[str, str]) -> None:
+        """A blocking query."""
+        if "wait" in query:
+            seconds = float(query["wait"].removesuffix("s"))
+            self.guard.wait_for(lambda: self.state.jobs_index > int(query["index"]), timeout=seconds)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    fake: ClassVar[FakeNomad]
+
+    def _serve(self) -> None:
+        content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        parts = urlsplit(self.path)
+        query = dict(parse_qsl(parts.query))
+        with self.fake.guard:
+            try:
+                body = json.loads(content) if content else None
+                said = self.fake.answer(self.command, parts.path, query, body, self.headers.get("X-Nomad-Token", ""))
+                status, text = 200, json.dumps(said)
+            except Refused as refusal:
+                status, text = refusal.status, refusal.text
+            index = self.fake.state.jobs_index
+            self.fake.guard.notify_all()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text.encode())))
+        self.send_header("X-Nomad-Index", str(max(1, index)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 -- the names http.server asks for
+
+    def log_message(self, *_: object) -> None:
+        pass

@@ -1,0 +1,62 @@
+"""Raw looks at a Nomad and changes by hand, real or fake: through HTTP, and not through the target."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import requests
+
+
+class NomadServer:
+    def __init__(self, url: str, token: str) -> None:
+        self.url = url
+        self._headers = {"X-Nomad-Token": token}
+
+    def call(self, method: str, path: str, body: Any = None, **parameters: str | int) -> Any:
+        answer = requests.request(method, f"{self.url}/v1/{path}", params=parameters, json=body, headers=self._headers, timeout=30)
+        assert answer.ok or answer.status_code == 404, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.ok and answer.content else None
+
+    def running(self) -> dict[str, Any]:
+        """Jobs by name that are not stopped, as the API tells them one by one."""
+        rows = self.call("GET", "jobs")
+        return {row["ID"]: self.call("GET", f"job/{row['ID']}") for row in rows if not row["Stop"] and not row["ParentID"]}
+
+    def parse(self, hcl: str, variables: str = "") -> Any:
+        return self.call("POST", "jobs/parse", {"JobHCL": hcl, "Variables": variables, "Canonicalize": False})
+
+    def register(self, job: Any) -> Any:
+        return self.call("POST", "jobs", {"Job": job})
+
+    def change(self, name: str, **fields: Any) -> None:
+        """By hand, as from Nomad's UI."""
+        self.register({**self.call("GET", f"job/{name}"), **fields})
+
+    def stop(self, name: str, *, purge: bool = False) -> None:
+        self.call("DELETE", f"job/{name}", purge=str(purge).lower())
+
+    def variable(self, path: str) -> Any:
+        return self.call("GET", f"var/{path}")
+
+    def put_variable(self, path: str, **items: str) -> None:
+        self.call("PUT", f"var/{path}", {"Path": path, "Items": items})
+
+    def empty(self) -> None:
+        for row in self.call("GET", "jobs"):
+            self.stop(row["ID"], purge=True)
+        for row in self.call("GET", "vars"):
+            self.call("DELETE", f"var/{row['Path']}")
+
+    def token(self, policy: str) -> str:
+        """A client token with exactly that policy."""
+        self.call("POST", "acl/policy/gitops-agent", {"Name": "gitops-agent", "Rules": policy})
+        return str(self.call("POST", "acl/token", {"Name": "agent", "Type": "client", "Policies": ["gitops-agent"]})["SecretID"])
+
+    def eventually(self, what: str, path: str, wanted: Any, within: float = 60) -> Any:
+        """Waits until `wanted` of the answer to `path` is true."""
+        deadline = time.monotonic() + within
+        while not wanted(found := self.call("GET", path)):
+            assert time.monotonic() < deadline, f"{what}: not within {within:g} s: {found}"
+            time.sleep(0.05)
+        return found
