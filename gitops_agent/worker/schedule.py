@@ -94,17 +94,23 @@ class Schedule:
             self._sync = False
             return Decision(head, "sync", whole=True)
         good = head is not None and not rejected and head.sha != self._refused
-        if head is not None and good:
-            if head != self.attempted:
-                return Decision(head, trigger, whole=not (self.clean and head == applied))
-            if self._retry_at < _NEVER:
-                return Decision(head, "retry", whole=True) if self._retry_at <= now else None
+        if head is not None and good and head != self.attempted:
+            return Decision(head, trigger, whole=not (self.clean and head == applied))
+        if head is not None and good and self._retry_at <= now:
+            return Decision(head, "retry", whole=True)
         hold = head if good else applied
-        if hold is None:
+        waits_for_retry = good and self._retry_at < _NEVER
+        if hold is None or waits_for_retry:
+            self._put_off(self._retry_at if waits_for_retry else now + self._resync)
             return None
         if self._drift_at <= now:
             return Decision(hold, f"drift: {self._drift_reason}", whole=False)
         return Decision(hold, "resync", whole=False) if self._resync_at <= now else None
+
+    def _put_off(self, until: float) -> None:
+        """Looks for drift make no sense before: what is due but not done would keep the worker awake."""
+        self._resync_at = max(self._resync_at, until)
+        self._drift_at = max(self._drift_at, until)
 
     def started(self, decision: Decision, *, of_head: bool) -> None:
         """`of_head` is false for a run that holds the systems at the applied revision."""

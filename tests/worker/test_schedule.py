@@ -161,6 +161,23 @@ def test_back_off_grows_from_two_seconds_to_five_minutes():
     assert all(240 <= delay <= 360 for delay in delays[-3:])
 
 
+def test_with_nothing_to_hold_and_nothing_to_try_it_sleeps():
+    """An empty repository at the first start; a first commit that is no good; a failed one that waits for its retry."""
+    asked = schedule()
+    asked.looked(0, reached=False)
+    assert run(asked, 0, None, None) is None
+    assert asked.due() > 0.5
+    run(asked, 1, A, None, error=InvalidRevision("no"))
+    asked.looked(1000, reached=True)
+    assert run(asked, 1000, A, None) is None
+    assert asked.due() > 1050
+    run(asked, 2000, B, A, error=ApplyFailed("no"))
+    asked.drifted(2000.1, "nginx")
+    asked.looked(2000.5, reached=True)
+    assert run(asked, 2000.5, B, A) is None
+    assert asked.due() > 2001
+
+
 EVENTS = st.lists(
     st.tuples(
         st.sampled_from(["push", "ring", "sync", "drift", "fail", "mistake", "wait"]),
@@ -176,21 +193,20 @@ EVENTS = st.lists(
 def test_newest_wins_whatever_happens(events):
     """After any history, a revision that was never tried is run on the next turn, and nothing runs twice in the same instant."""
     asked, now, head, applied, tried = schedule(), 0.0, A, None, set()
+    endings = {"fail": ApplyFailed("no"), "mistake": InvalidRevision("no")}
     for event, revision, delay in events:
         now += delay
-        error: Exception | None = None
-        if event == "push":
-            head = revision
-        elif event == "sync":
+        error = endings.get(event)
+        head = revision if event == "push" else head
+        if event == "sync":
             asked.sync()
         elif event == "drift":
             asked.drifted(now, "something")
-        elif event == "fail":
-            error = ApplyFailed("no")
-        elif event == "mistake":
-            error = InvalidRevision("no")
         before = asked.attempted
+        asked.looked(now, reached=True)
         decision = run(asked, now, head, applied, error=error)
+        if decision is None:
+            assert asked.due() > now, "or the worker would never sleep"
         if event == "push" and head != before and head not in tried:
             assert decision is not None
             assert decision.revision == head
