@@ -23,6 +23,11 @@ from gitops_agent.secret import mask
 from gitops_agent.target import Seconds
 
 
+def in_one_line(output: str) -> str:
+    """Go's YAML library says `F: yaml: unmarshal errors:`, and the line's number in the line below."""
+    return re.sub(r"yaml: (?:unmarshal errors:\s+)?line ", "line ", output)
+
+
 class ServerSettings(FileTargetSettings):
     """A kind gives `address` and `check` their defaults."""
 
@@ -83,7 +88,7 @@ class ServerTarget(FileTarget):
 
     def verdict(self, output: str, staged: Path) -> AgentError:
         """What the checker's output means; see `check`."""
-        return complaint(output, staged)
+        return complaint(in_one_line(output), staged)
 
     def edit(self, staged: Path, content: bytes) -> bytes:
         content = moved(content, self.publisher.live, staged)

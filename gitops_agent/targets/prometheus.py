@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import time
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from gitops_agent.errors import AgentError, ApplyFailed, InvalidRevision, Unavailable
 from gitops_agent.file_target.complaint import complaint
-from gitops_agent.file_target.server import ServerSettings, ServerTarget
+from gitops_agent.file_target.server import ServerSettings, ServerTarget, in_one_line
 from gitops_agent.model import Health, HealthStatus
 
 _PAUSE = 0.05
@@ -42,15 +42,14 @@ class PrometheusTarget(ServerTarget):
     _before: _Loaded | None = None
 
     def verdict(self, output: str, staged: Path) -> AgentError:
-        """Said as `FAILED: parsing YAML file F: yaml: unmarshal errors:` and the line below; `F: LINE:COLUMN: …`."""
+        """Said as `FAILED: parsing YAML file F: yaml: …`, or `F: LINE:COLUMN: …` of a rule."""
         output = re.sub(r"(?m)^\s*(?:Checking|SUCCESS).*$", "", output)
-        output = re.sub(r"yaml: (?:unmarshal errors:\s+)?line ", "line ", output).replace("FAILED:", "")
-        output = re.sub(r"(: *\d+):\d+: ", r"\1: ", output).replace("parsing YAML file", "")
-        said = complaint(output, staged)
+        output = re.sub(r"(: *\d+):\d+: ", r"\1: ", output).replace("FAILED:", "").replace("parsing YAML file", "")
+        said = complaint(in_one_line(output), staged)
         if f"{staged}/" not in output and _ELSEWHERE.search(output):
             # Something outside the folder that the configuration names: it may be there tomorrow.
             return Unavailable(f"promtool: {said}")
-        if (staged / PurePosixPath(said.file)).is_file():
+        if (staged / said.file).is_file():
             return said
         return InvalidRevision(f"{said.file}: {said.message}" if said.file else said.message, file=self.settings.config)
 
