@@ -92,3 +92,16 @@ def public_path() -> Generator[Path, None, None]:
         path = Path(name)
         path.chmod(0o755)
         yield path
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> Generator[None, None, None]:
+    """The agent never forgets a secret; but what one test makes secret is no secret in the next, where it may be a plain word."""
+    from gitops_agent.secret import masking
+
+    forms, values = dict(masking._forms), set(masking._values)
+    yield
+    masking._forms.clear()
+    masking._forms.update(forms)
+    masking._values.clear()
+    masking._values.update(values)

@@ -202,7 +202,8 @@ class Environment:
 
     def _run(self, decision: Decision) -> None:
         head = self._head
-        self._schedule.started(decision, of_head=decision.revision == head)
+        of_head = decision.revision == head
+        self._schedule.started(decision, of_head=of_head)
         attempt = Attempt(self.name, decision, self._reconciler, self._reporter, consented=frozenset(self._consented))
         self._attempt = attempt
         try:
@@ -213,14 +214,15 @@ class Environment:
             )
         finally:
             self._attempt = None
-        self._ended = attempt
+        if of_head or error is not None:  # that the systems are held at what was applied does not make a bad head good
+            self._ended = attempt
+            self._note_targets(attempt)
         if isinstance(error, Superseded):
             self._schedule.abandoned()
             return
         self._consented.clear()
         self._schedule.ended(time.monotonic(), error, healed=attempt.healed)
         self._applied = self.source.applied()
-        self._note_targets(attempt)
         if decision.trigger == "resync":  # nobody waits
             self.source.tidy()
 

@@ -44,6 +44,9 @@ def test_a_broken_commit_is_refused_and_its_revert_goes_through(agent):
     broken = agent.author.push({"pages/index.html": None, "pages/index.html.j2": "{{ missing }}"})
     agent.settled(broken, "error")
     assert agent.published("pages", "index.html") == "one"
+    (agent.path / "pages/current/index.html").write_text("by hand")
+    eventually(lambda: agent.published("pages", "index.html") == "one")
+    assert agent.environment()["outcome"] == "error", "held at the applied revision, but head is still no good"
     assert "index.html.j2:1" in agent.gitea.statuses(REPOSITORY, broken, "gitops/test")[-1][1]
     agent.settled(agent.author.push({"pages/index.html.j2": None, "pages/index.html": "one"}))
     assert_every_report_is_final_and_none_came_twice(agent)
