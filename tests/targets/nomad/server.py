@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from typing import Any
 
@@ -50,8 +51,9 @@ class NomadServer:
 
     def token(self, policy: str) -> str:
         """A client token with exactly that policy."""
-        self.call("POST", "acl/policy/gitops-agent", {"Name": "gitops-agent", "Rules": policy})
-        return str(self.call("POST", "acl/token", {"Name": "agent", "Type": "client", "Policies": ["gitops-agent"]})["SecretID"])
+        name = f"gitops-agent-{hashlib.sha256(policy.encode()).hexdigest()[:8]}"
+        self.call("POST", f"acl/policy/{name}", {"Name": name, "Rules": policy})
+        return str(self.call("POST", "acl/token", {"Name": "agent", "Type": "client", "Policies": [name]})["SecretID"])
 
     def eventually(self, what: str, path: str, wanted: Any, within: float = 60) -> Any:
         """Waits until `wanted` of the answer to `path` is true."""
