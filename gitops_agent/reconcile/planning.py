@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from gitops_agent.errors import AgentError
+from gitops_agent.errors import AgentError, InvalidRevision
 from gitops_agent.model import State
 from gitops_agent.plan import Limits, Plan, compare, guard
 from gitops_agent.reconcile.applied import LastApplied
@@ -59,13 +60,13 @@ class Planner:
         plan: Plan | None = None
         secrets = ""
         try:
-            with progress.step(f"plan {target.name}"):
+            with progress.step(f"plan {target.name}"), _in_repository(target):
                 wanted = resolve(desired[target.name], self._key, self._lookup, target.settings.secrets)
                 secrets = _secrets(wanted, self._key)
                 plan = self._compare(target, wanted, target.observe(wanted))
                 guard(plan, Limits(target.settings.max_delete_percent), self._consented)
         except AgentError as error:
-            return TargetPlan(target, plan, _in_repository(error, target), secrets)
+            return TargetPlan(target, plan, error, secrets)
         return TargetPlan(target, plan, None, secrets)
 
     def _compare(self, target: Target, wanted: State, observed: State) -> Plan:
@@ -89,7 +90,10 @@ def _secrets(state: State, key: bytes) -> str:
     return digest.hexdigest()
 
 
-def _in_repository(error: AgentError, target: Target) -> AgentError:
+@contextmanager
+def _in_repository(target: Target) -> Iterator[None]:
     """Targets name files as they lie in their folder; people look for them from the repository's root."""
-    below = getattr(error, "below", None)
-    return below(target.settings.folder) if below is not None else error
+    try:
+        yield
+    except InvalidRevision as error:
+        raise error.below(target.settings.folder) from None

@@ -33,6 +33,8 @@ class Attempt:
         self.progress = Progress(Run(run_id, environment, decision.trigger, decision.revision, time.time(), drift=drift))
         self.healed = False
         """Whether it made changes although the revision was applied already."""
+        self.quiet = False
+        """Whether it was a look that found everything in order: there are thousands of them, and they leave no trace."""
 
     def run(self, *, stop: Callable[[], None], pause: Callable[[float], None], fetched: bool) -> Exception | None:
         """Never raises: what ended the run comes back, after it was reported. None is success."""
@@ -73,9 +75,11 @@ class Attempt:
         changed = any(result.changed for result in self.progress.results.values())
         self.healed = self.progress.touched and not self._decision.whole
         metrics.run_ended(run, self.progress.results)
-        quiet = not (changed or error or self._decision.whole or any(result.drift for result in self.progress.results.values()))
+        self.quiet = not (
+            changed or error or self._decision.whole or any(result.drift for result in self.progress.results.values())
+        )
         _log.log(
-            logging.DEBUG if quiet else logging.INFO,
+            logging.DEBUG if self.quiet else logging.INFO,
             "run ended",
             extra={
                 "environment": run.environment,
@@ -87,7 +91,7 @@ class Attempt:
                 "said": run.message,
             },
         )
-        if not quiet:  # a look that found everything in order leaves no trace: there are thousands of them
+        if not self.quiet:
             self._reporter.finished(run, self.progress.results)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from gitops_agent import metrics
 from gitops_agent.errors import AgentError, Refused, Superseded
 from gitops_agent.lock import FileLock
-from gitops_agent.model import Revision
+from gitops_agent.model import Outcome, Revision
 from gitops_agent.reconcile import Reconciler
 from gitops_agent.secret import mask
 from gitops_agent.settings import EnvironmentSettings
@@ -215,8 +215,9 @@ class Environment:
         finally:
             self._attempt = None
         if of_head or error is not None:  # that the systems are held at what was applied does not make a bad head good
-            self._ended = attempt
             self._note_targets(attempt)
+            well = self._ended is not None and self._ended.progress.run.outcome is Outcome.SUCCESS
+            self._ended = self._ended if attempt.quiet and well else attempt
         if isinstance(error, Superseded):
             self._schedule.abandoned()
             return
