@@ -13,8 +13,8 @@ from gitops_agent.target import Site
 from gitops_agent.targets.consul import TARGET
 from gitops_agent.targets.consul.target import Consul
 from tests.conformance.subject import KEY
-from tests.targets.consul.proxy import Proxy
 from tests.targets.consul.server import ConsulServer
+from tests.targets.proxy import Proxy
 
 POLICY = Path(__file__).parents[3] / "docs/targets/consul-policy.hcl"
 EVERYTHING = POLICY.with_name("consul-policy-everything.hcl")

@@ -14,9 +14,9 @@ from gitops_agent.plan import Limits, guard
 from gitops_agent.targets.consul.target import Consul
 from tests.conformance.converge import carry_out, converge, plan
 from tests.targets.consul.conftest import EVERYTHING
-from tests.targets.consul.proxy import Proxy
 from tests.targets.consul.server import ConsulServer
 from tests.targets.consul.test_rules import ACCEPTED
+from tests.targets.proxy import Proxy
 
 Make = Callable[..., Consul]
 WEB = b'service "web" { policy = "read" }\n'

@@ -13,8 +13,8 @@ from gitops_agent.errors import ApplyFailed, Conflict, InvalidRevision, Unavaila
 from gitops_agent.model import Action, Files
 from gitops_agent.targets.consul.target import Consul
 from tests.conformance.converge import carry_out, converge, plan
-from tests.targets.consul.proxy import Proxy
 from tests.targets.consul.server import ConsulServer
+from tests.targets.proxy import Proxy
 
 Make = Callable[..., Consul]
 

@@ -15,8 +15,8 @@ from tests.conformance.adoption import Adoption
 from tests.conformance.events import Events, Sickness
 from tests.conformance.subject import AdoptableSubject, AilingSubject, Seen
 from tests.conformance.suite import Conformance
-from tests.targets.consul.proxy import Proxy
 from tests.targets.consul.server import ConsulServer
+from tests.targets.proxy import Proxy
 
 _FIRST = {
     "kv.yaml": b"motd: Hello\napp:\n  replicas: 3\n  ports: !json [80, 443]\n",

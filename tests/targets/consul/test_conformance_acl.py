@@ -14,8 +14,8 @@ from tests.conformance.adoption import Adoption
 from tests.conformance.subject import AdoptableSubject, Seen
 from tests.conformance.suite import Conformance
 from tests.targets.consul.conftest import ENVIRONMENT
-from tests.targets.consul.proxy import Proxy
 from tests.targets.consul.server import ConsulServer
+from tests.targets.proxy import Proxy
 
 _KEY = (Path(__file__).parent / "jwt-key.pem").read_text()
 _CONFIG = {"JWTValidationPubKeys": [_KEY], "ClaimMappings": {"job": "job"}}

@@ -15,8 +15,8 @@ from tests.conformance.converge import converge
 from tests.conformance.subject import AdoptableSubject, Seen
 from tests.conformance.suite import Conformance
 from tests.targets.consul.conftest import ENVIRONMENT
-from tests.targets.consul.proxy import Proxy
 from tests.targets.consul.server import ConsulServer
+from tests.targets.proxy import Proxy
 
 _POSTGRES = {"address": "10.0.0.5", "services": {"postgres": {"port": 5432, "tags": ["primary"]}, "bouncer": {"port": 6432}}}
 _PRINTER = {"address": "10.0.0.9", "services": {"print": {"port": 631, "meta": {"floor": "2"}}}}

@@ -13,7 +13,7 @@ from gitops_agent.target import Site
 from gitops_agent.targets.vault import TARGET
 from gitops_agent.targets.vault.target import Vault
 from tests.conformance.subject import KEY
-from tests.targets.vault.proxy import Proxy
+from tests.targets.proxy import Proxy
 from tests.targets.vault.server import VaultServer
 
 POLICY = Path(__file__).parents[3] / "docs/targets/vault-policy.hcl"

@@ -15,7 +15,7 @@ from tests.conformance.adoption import Adoption
 from tests.conformance.events import Sickness
 from tests.conformance.subject import AdoptableSubject, AilingSubject, Seen
 from tests.conformance.suite import Conformance
-from tests.targets.vault.proxy import Proxy
+from tests.targets.proxy import Proxy
 from tests.targets.vault.server import VaultServer
 
 _SHOP = b'path "kv/data/shop/*" {\n  capabilities = ["read"]\n}\n'

@@ -14,7 +14,7 @@ from gitops_agent.model import Files
 from gitops_agent.targets.vault.login import AppRole
 from gitops_agent.targets.vault.target import Vault
 from tests.conformance.converge import converge, plan
-from tests.targets.vault.proxy import Proxy
+from tests.targets.proxy import Proxy
 from tests.targets.vault.server import VaultServer
 
 Make = Callable[..., Vault]

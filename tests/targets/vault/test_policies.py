@@ -11,7 +11,7 @@ import pytest
 from gitops_agent.errors import Conflict, InvalidRevision
 from gitops_agent.targets.vault.target import Vault
 from tests.conformance.converge import carry_out, converge, plan
-from tests.targets.vault.proxy import Proxy
+from tests.targets.proxy import Proxy
 from tests.targets.vault.server import VaultServer
 
 Make = Callable[..., Vault]

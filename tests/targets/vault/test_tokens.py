@@ -15,7 +15,7 @@ from gitops_agent.targets.vault.target import Vault
 from tests.conformance.converge import converge, plan
 from tests.conformance.subject import KEY, REFERENCE
 from tests.targets.consul.server import ConsulServer
-from tests.targets.vault.proxy import Proxy
+from tests.targets.proxy import Proxy
 from tests.targets.vault.server import VaultServer
 
 Make = Callable[..., Vault]

@@ -1,9 +1,9 @@
-"""Stands between the agent and Vault and writes down every call."""
+"""Stands between the agent and a system's HTTP API and writes down every call."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,8 +13,10 @@ from urllib.parse import urlsplit
 class Proxy:
     def __init__(self, upstream: str) -> None:
         self.calls: list[str] = []
-        """`GET /v1/sys/mounts`, in the order they came."""
-        calls, address = self.calls, urlsplit(upstream).netloc
+        """`GET /v1/kv/mini/?recurse=true`, in the order they came."""
+        self.rewrite: Callable[[str, bytes], bytes] = lambda _path, content: content
+        """Changes what the system answered to a path."""
+        calls, address, proxy = self.calls, urlsplit(upstream).netloc, self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -25,10 +27,11 @@ class Proxy:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 try:
                     with closing(HTTPConnection(address, timeout=30)) as connection:
-                        connection.request(self.command, self.path, body, dict(self.headers))
+                        headers = {name: value for name, value in self.headers.items() if name != "Accept-Encoding"}
+                        connection.request(self.command, self.path, body, headers)
                         response = connection.getresponse()
-                        content = response.read()
-                except (OSError, HTTPException):  # Vault is gone: so are we
+                        content = proxy.rewrite(self.path, response.read())
+                except (OSError, HTTPException):  # the system is gone: so are we
                     self.close_connection = True
                     return
                 self.send_response(response.status)
