@@ -1,7 +1,7 @@
 """A Nomad as far as the agent needs one: jobs, plans, variables, evaluations, deployments, ACL policies and tokens.
 
 Honest where it matters: EnforceIndex and check-and-set are checked against what is stored under one lock, plans are differences to
-what is stored, and a token may do what its policy says.
+what is stored, and a token may do what its policy says. tests/targets/nomad/test_recorded.py asks it what real ones were asked.
 It runs nothing: allocations are healthy at once unless `sick` names their job.
 """
 

@@ -22,11 +22,10 @@ class HclError(Exception):
 def job_from(hcl: str, variables: str) -> dict[str, Any]:
     """What `/v1/jobs/parse` answers, not canonicalized."""
     given = {name.strip(): _value(value, {}, 0) for name, _, value in (line.partition("=") for line in variables.splitlines())}
-    root = _parse(hcl, given)
-    missing = [label for label in root.get("variable", {}) if label not in given]
+    missing = [label for label in re.findall(r'^variable "(\w+)"', hcl, re.MULTILINE) if label not in given]
     if missing:
-        raise HclError(f"input.hcl:1,1-2: Unset variable {missing[0]!r}; A used variable must be set or have a default value")
-    jobs = root.get("job", {})
+        raise HclError(f'<nil>: Unset variable "{missing[0]}"; A used variable must be set or have a default value')
+    jobs = _parse(hcl, given).get("job", {})
     if len(jobs) != 1:
         raise HclError("input.hcl:1,1-2: Missing job block; or more than one")
     ((name, job),) = jobs.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import json
 import time
 from typing import Any
 
@@ -95,9 +96,7 @@ class State:
     def put_variable(self, path: str, body: Json, cas: int | None) -> Json:
         live = self.variables.get(path)
         if cas is not None and cas != (live["ModifyIndex"] if live else 0):
-            import json
-
-            raise Refused(409, json.dumps(live))
+            raise Refused(409, json.dumps(live or {"Path": path, "ModifyIndex": 0, "Namespace": "default"}))
         index = next(self._indexes)
         self.variables[path] = {"Path": path, "Items": body["Items"], "ModifyIndex": index, "Namespace": "default"}
         return self.variables[path]
@@ -202,7 +201,11 @@ def _inside(name: str, live: Json, wanted: Json) -> list[Json]:
 
 def _field(name: str, old: Json, new: Json) -> Json:
     kind = "Added" if old is None else "Deleted" if new is None else "Edited"
-    return {"Type": kind, "Name": name, "Old": "" if old is None else str(old), "New": "" if new is None else str(new)}
+    return {"Type": kind, "Name": name, "Old": _told(old), "New": _told(new)}
+
+
+def _told(value: Json) -> str:
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _named(things: list[Json], name: str) -> Json:

@@ -106,7 +106,7 @@ class Jobs:
         body = {"JobHCL": resource.spec["hcl"], "Variables": resource.spec.get("variables", ""), "Canonicalize": False}
         answer = self._client.read("jobs/parse", needs=self._needs("parse-job"), body=body, accept=(400,))
         if answer.status == 400:
-            text = answer.text.removeprefix("Failed to parse job: ")
+            text = answer.text.removeprefix("Failed to parse job: ").removeprefix("<nil>: ")
             place = _PLACE.match(text)
             raise _invalid(resource, _one_line(_PLACE.sub("", text)), int(place[1]) if place else 0)
         return dict(answer.data)

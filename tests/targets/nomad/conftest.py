@@ -14,8 +14,8 @@ from gitops_agent.targets.nomad import TARGET
 from gitops_agent.targets.nomad.target import Nomad
 from tests.conformance.subject import KEY
 from tests.fakes.nomad import MANAGEMENT, FakeNomad
-from tests.targets.consul.proxy import Proxy
 from tests.targets.nomad.server import NomadServer
+from tests.targets.proxy import Proxy
 
 POLICY = Path(__file__).parents[3] / "docs/targets/nomad-policy.hcl"
 ENVIRONMENT = "conformance"

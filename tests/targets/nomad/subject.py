@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 from gitops_agent.model import Files
 from tests.conformance.subject import AdoptableSubject, AilingSubject, Seen
-from tests.targets.consul.proxy import Proxy
 from tests.targets.nomad import folder
 from tests.targets.nomad.server import NomadServer
+from tests.targets.proxy import Proxy
 
 _FIRST = {
     "README.md": b"what runs here\n",

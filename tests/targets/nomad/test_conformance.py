@@ -9,9 +9,9 @@ import pytest
 from tests.conformance.adoption import Adoption
 from tests.conformance.events import Events, Sickness
 from tests.conformance.suite import Conformance
-from tests.targets.consul.proxy import Proxy
 from tests.targets.nomad.server import NomadServer
 from tests.targets.nomad.subject import NomadSubject
+from tests.targets.proxy import Proxy
 
 
 class TestNomad(Conformance, Adoption, Sickness, Events):

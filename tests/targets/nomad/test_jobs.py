@@ -11,10 +11,10 @@ from gitops_agent.errors import Conflict, InvalidRevision, Unavailable, UnsafePl
 from gitops_agent.model import Action
 from gitops_agent.targets.nomad.target import Nomad
 from tests.conformance.converge import carry_out, converge, desired, plan
-from tests.targets.consul.proxy import Proxy
 from tests.targets.nomad import folder
 from tests.targets.nomad.server import NomadServer
 from tests.targets.nomad.subject import NomadSubject
+from tests.targets.proxy import Proxy
 
 FIRST = NomadSubject.first
 Make = Callable[..., Nomad]
@@ -119,6 +119,8 @@ def test_mistakes_have_file_and_line(make: Make) -> None:
     target = make()
     with pytest.raises(InvalidRevision, match=r"web\.nomad\.hcl:13: .*cuont"):
         plan(target, {**FIRST, "web.nomad.hcl": folder.service().replace(b"count ", b"cuont ")})
+    with pytest.raises(InvalidRevision, match=r"web\.nomad\.hcl:6: job:web: Unset variable"):
+        plan(target, {"web.nomad.hcl": folder.service()})
     with pytest.raises(InvalidRevision, match=r"batch/nightly\.hcl:1: job:nightly is declared twice"):
         target.parse({"again.hcl": folder.PERIODIC.encode(), "batch/nightly.hcl": folder.PERIODIC.encode()})
 
