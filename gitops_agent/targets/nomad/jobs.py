@@ -82,7 +82,8 @@ class Jobs:
         if answer.status == 500:
             if "Enforcing job modify index" in answer.text:
                 raise Conflict(f"{resource.name} was changed by somebody else in the meantime")
-            # Refused, or not taken: nobody can tell which, and the next run plans it anew.
+            if "leader" in answer.text or "rpc error" in answer.text:
+                raise Unavailable(f"nomad cannot take {resource.name} now: {_one_line(answer.text)}")
             raise ApplyFailed(f"nomad did not take {resource.name}: {_one_line(answer.text)}")
         return Registered(answer.data["EvalID"], int(answer.data["JobModifyIndex"]))
 
