@@ -4,55 +4,31 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from gitops_agent.api import Answer, Api
-from gitops_agent.errors import AgentError, ApplyFailed, InvalidRevision, Unavailable
-from gitops_agent.file_target import commands
-from gitops_agent.file_target.complaint import complaint
-from gitops_agent.file_target.moved import moved
-from gitops_agent.file_target.settings import FileTargetSettings
-from gitops_agent.file_target.target import FileTarget
-from gitops_agent.model import HEALTHY, Files, Health, HealthStatus, State
+from gitops_agent.errors import ApplyFailed, Unavailable
+from gitops_agent.file_target.checked import CheckedSettings, CheckedTarget
+from gitops_agent.model import HEALTHY, Health, HealthStatus
 from gitops_agent.secret import mask
-from gitops_agent.target import Seconds
 
 
-def in_one_line(output: str) -> str:
-    """Go's YAML library says `F: yaml: unmarshal errors:`, and the line's number in the line below."""
-    return re.sub(r"yaml: (?:unmarshal errors:\s+)?line ", "line ", output)
-
-
-class ServerSettings(FileTargetSettings):
-    """A kind gives `address` and `check` their defaults."""
+class ServerSettings(CheckedSettings):
+    """A kind gives `address`, `config` and `check` their defaults."""
 
     address: str
     """The program's address: `http://127.0.0.1:9090`, `https://monitoring.example.org/prometheus`."""
-    config: str = ""
-    """The main configuration file, one of the folder; where unset, there is none."""
     username: str = ""
     """User name, where it asks for one; with `password_file`."""
     password_file: Path | None = None
     """File with that user's password, read for each request."""
     ca_file: Path | None = None
     """CA certificates (PEM) to trust over HTTPS; the usual public ones unless set."""
-    seen_as: Path | None = None
-    """Where the program sees `directory`, if elsewhere: the path in its container. In the copy that is checked, paths that begin
-    with it lead to the copy."""
-    check: tuple[str, ...] = ()
-    """Command that looks at the files before they are published, as a list; `{staged}` stands for a directory that holds them
-    as they will be, `{config}` for the name above. An empty list checks nothing."""
-    check_timeout: Seconds = Field(default=30, gt=0)
-    """Seconds for `check`."""
-    reload: tuple[str, ...] = ()
-    """Command that makes the program read its files, as a list, where it is not to be told over HTTP: a signal, or a restart."""
-    reload_timeout: Seconds = Field(default=30, gt=0)
-    """Seconds until the program must be seen to use what was published."""
 
     @field_validator("address")
     @classmethod
@@ -62,8 +38,8 @@ class ServerSettings(FileTargetSettings):
         return address.rstrip("/")
 
 
-class ServerTarget(FileTarget):
-    """A kind says how to `reload` and `verify`; the check is the command of its settings."""
+class ServerTarget(CheckedTarget):
+    """A kind says how to `reload` and `verify`."""
 
     class Settings(ServerSettings):
         """A kind adds its own fields here."""
@@ -71,31 +47,6 @@ class ServerTarget(FileTarget):
     settings: ServerSettings
     ready: ClassVar[str] = "/ready"
     """Path that answers 200 once the program works."""
-
-    def parse(self, files: Files) -> State:
-        if self.settings.config and self.settings.config not in files:
-            raise InvalidRevision("is missing; `config` in agent.toml names the main configuration file", file=self.settings.config)
-        return super().parse(files)
-
-    @property
-    def checks(self) -> bool:
-        return bool(self.settings.check)
-
-    def check(self, staged: Path) -> None:
-        status, output = commands.look(self._filled(self.settings.check, staged), timeout=self.settings.check_timeout)
-        if status:
-            raise self.verdict(output, staged)
-
-    def verdict(self, output: str, staged: Path) -> AgentError:
-        """What the checker's output means; see `check`."""
-        return complaint(in_one_line(output), staged)
-
-    def edit(self, staged: Path, content: bytes) -> bytes:
-        content = moved(content, self.publisher.live, staged)
-        if self.settings.seen_as is not None:
-            below = self.publisher.live.relative_to(self.settings.directory)
-            content = moved(content, self.settings.seen_as / below, staged)
-        return content
 
     @cached_property
     def api(self) -> Api:
@@ -118,10 +69,6 @@ class ServerTarget(FileTarget):
         said = mask(" ".join(answer.text.split())).replace(f"{self.publisher.live}/", "")
         return said[:300] or f"status {answer.status}"
 
-    def run_reload(self) -> None:
-        """The command of the settings."""
-        commands.run(self._filled(self.settings.reload, self.publisher.live), timeout=self.settings.reload_timeout)
-
     def metric(self, name: str) -> float | None:
         """One of the program's own metrics, without labels; None where it has none of that name."""
         text = self.call("GET", "/metrics").text
@@ -143,9 +90,6 @@ class ServerTarget(FileTarget):
     def close(self) -> None:
         if "api" in self.__dict__:
             self.api.close()
-
-    def _filled(self, command: Sequence[str], staged: Path) -> list[str]:
-        return commands.fill(command, staged=staged, directory=self.publisher.live, config=self.settings.config)
 
     def _login(self) -> dict[str, str]:
         if self.settings.password_file is None:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gitops_agent.errors import AgentError, ApplyFailed, InvalidRevision, Unavailable
+from gitops_agent.file_target.checked import in_one_line
 from gitops_agent.file_target.complaint import complaint
-from gitops_agent.file_target.server import ServerSettings, ServerTarget, in_one_line
+from gitops_agent.file_target.server import ServerSettings, ServerTarget
 from gitops_agent.model import Health, HealthStatus
 
 _PAUSE = 0.05

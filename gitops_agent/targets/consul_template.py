@@ -1,0 +1,105 @@
+"""`consul-template`: its configuration and templates, parsed by itself before they are published, then read again on SIGHUP."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+from pydantic import Field
+
+from gitops_agent.errors import AgentError, ApplyFailed, InvalidRevision, Unavailable
+from gitops_agent.file_target.checked import CheckedSettings, CheckedTarget
+from gitops_agent.file_target.complaint import complaint
+from gitops_agent.model import HEALTHY, Health, HealthStatus
+from gitops_agent.target import Seconds
+
+_PAUSE = 0.05
+_SAID = re.compile(r"^\S+ (?:\S+ )?\[ERR\] \(cli\) ", re.MULTILINE)
+_TEMPLATE = re.compile(r": parse: template: :(\d+): ")
+_FILE = re.compile(r"from file: (?=(/?))")
+
+
+class ConsulTemplateTarget(CheckedTarget):
+    class Settings(CheckedSettings):
+        config: str = "consul-template.hcl"
+        """The main configuration file, one of the folder."""
+        check: tuple[str, ...] = (
+            *("consul-template", "-config", "{staged}/{config}", "-parse-only"),
+            *("-dry", "-pid-file", "{staged}.pid"),
+        )
+        """Command that looks at the files before they are published, as a list; `{staged}` stands for a directory that holds them
+        as they will be, `{config}` for the main file's name. Without `-dry` and a pid file of its own, `-parse-only` renders
+        what needs no data to its real place, and removes the running one's pid file."""
+        pid: Path | None = None
+        """consul-template's `pid_file`, where it runs on this host: it is sent SIGHUP, and has to be running afterwards."""
+        reload: tuple[str, ...] = ()
+        """Command that makes it read its files, as a list, instead of SIGHUP to `pid`: for one in a container
+        (`["docker", "kill", "--signal", "HUP", "consul-template"]`), or one that was started with flags only and has to be
+        restarted."""
+        settle: Seconds = Field(default=2, ge=0)
+        """Seconds that it has to keep running after it was told: what it cannot read ends it."""
+
+    settings: Settings
+    _known: int = 0
+    _told: int = 0
+    """Pid of the process that has to keep running; 0 where none was told."""
+
+    def verdict(self, output: str, staged: Path) -> AgentError:
+        """Said as `TIME [ERR] (cli) F: parse: template: :LINE: …`, or `from file: NAME: …` of the configuration."""
+        output = _TEMPLATE.sub(r":\1: ", _SAID.sub("", output))
+        output = _FILE.sub(lambda file: "" if file[1] else f"{staged}/", " ".join(output.split()))
+        said = complaint(output, staged)
+        return said if (staged / said.file).is_file() else InvalidRevision(said.message, file=self.settings.config)
+
+    def reload(self) -> None:
+        self._told = self._pid()
+        if self.settings.reload:
+            self.run_reload()
+        elif self.settings.pid is None:
+            raise ApplyFailed("agent.toml has neither `pid` nor `reload`, so consul-template cannot be told")
+        elif self._told:
+            try:
+                os.kill(self._told, signal.SIGHUP)
+            except ProcessLookupError:
+                self._told = 0
+            except PermissionError:
+                raise ApplyFailed(f"may not signal consul-template (pid {self._told}); the agent needs its user, or root") from None
+
+    def verify(self) -> None:
+        """It says nothing of a reload; but it ends when it cannot read its files."""
+        deadline = time.monotonic() + self.settings.settle
+        while self._told and not self.settings.reload and time.monotonic() < deadline:
+            if not _runs(self._told):
+                raise ApplyFailed("consul-template ended when it was to read the new files; its log says why")
+            time.sleep(_PAUSE)
+
+    def health(self) -> Health:
+        if self.settings.pid is not None and not self._pid():
+            return Health(HealthStatus.PROGRESSING, "consul-template does not run")
+        if not self.publisher.settled():
+            return Health(HealthStatus.DEGRADED, "consul-template has not been seen to take what is published")
+        return HEALTHY
+
+    def _pid(self) -> int:
+        """0 where it does not run. A pid once found is kept while it runs: a reload writes the pid file anew."""
+        if not _runs(self._known) and self.settings.pid is not None:
+            try:
+                self._known = int(self.settings.pid.read_text())
+            except (FileNotFoundError, ValueError):
+                self._known = 0
+            except OSError as error:
+                raise Unavailable(f"consul-template's pid file {self.settings.pid}: {error.strerror}") from None
+        return self._known if _runs(self._known) else 0
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return pid > 0 and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+TARGET = ConsulTemplateTarget
