@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import ClassVar
 
 from gitops_agent.model import Batch, Change, Files, Resource
+from gitops_agent.seen import Seen
 from gitops_agent.targets.consul import keys
 from gitops_agent.targets.consul.client import Answer, Client, Parameters
 from gitops_agent.targets.consul.ownership import Ownership
 from gitops_agent.targets.consul.resource_type import ResourceType
 from gitops_agent.targets.consul.rows import rows
-from gitops_agent.targets.consul.seen import Seen
 from gitops_agent.targets.consul.settings import ConsulSettings
 from gitops_agent.targets.consul.transaction import Done, Operation, write
 

@@ -11,6 +11,7 @@ from gitops_agent.errors import InvalidRevision, UnsafePlan
 from gitops_agent.model import Action, Batch, Change, Files, Health, HealthStatus, Resource, State
 from gitops_agent.plan import Plan
 from gitops_agent.secret import mask
+from gitops_agent.seen import Seen
 from gitops_agent.target import Site, Target, collect
 from gitops_agent.targets.nomad.client import Client
 from gitops_agent.targets.nomad.declared import declared
@@ -19,7 +20,6 @@ from gitops_agent.targets.nomad.jobs import Jobs
 from gitops_agent.targets.nomad.memory import Memory
 from gitops_agent.targets.nomad.recognised import Look, Recognition
 from gitops_agent.targets.nomad.record import Record
-from gitops_agent.targets.nomad.seen import Seen
 from gitops_agent.targets.nomad.settings import NomadSettings
 from gitops_agent.targets.nomad.words import Difference, unplaced
 

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 import pytest
 
 from gitops_agent.errors import Unavailable
-from gitops_agent.targets.consul.seen import Seen
+from gitops_agent.seen import Seen
 from gitops_agent.targets.consul.target import Consul
 from tests.conformance.converge import converge, plan
 from tests.targets.consul.server import ConsulServer

@@ -1,4 +1,4 @@
-"""What the agent knows of its jobs, so that a watch tells changes by others from its own.
+"""What a target knows of its resources, so that a watch tells changes by others from its own.
 
 The run's thread reads and writes, the watch's compares; both may be ahead of the other, so only what is newer than what is known
 counts as a change.
@@ -14,7 +14,7 @@ _NAMED = 3
 
 
 class Seen:
-    """JobModifyIndex by name, of what is owned or stands under a desired name; empty until the first look."""
+    """ModifyIndex by resource, of what is owned or stands under a desired name; empty until the first look."""
 
     def __init__(self) -> None:
         self._indexes: dict[str, int] = {}
@@ -34,7 +34,7 @@ class Seen:
         """What others did, as one line; empty when nothing. `index` is how new `live` is."""
         with self._lock:
             changed = [f"{name} changed" for name, known in self._indexes.items() if live.get(name, 0) > known]
-            # A job that is missing from a look older than the job itself was not created yet.
+            # What is missing from a look older than itself was not created yet.
             deleted = [f"{name} deleted" for name, known in self._indexes.items() if name not in live and known <= index]
         return _sentence(deleted + changed)
 
