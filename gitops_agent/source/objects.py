@@ -97,8 +97,8 @@ class Objects:
         try:
             sha, kind, size, stream = cat_file.stream_object_data(name)
             if size > largest:
-                self._kill()
-                del stream  # reads to its end, which is near now
+                # Its finalizer would read what is left, and make room for it first: a terabyte, if a damaged pack says so.
+                stream._size = stream._nbr  # noqa: SLF001
                 self._end()
                 raise TooLarge(size)
             data = stream.read(size)

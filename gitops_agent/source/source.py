@@ -47,7 +47,7 @@ class Source:
             head = self._revision(self._marks.head)
         except Damaged as error:
             self._renew(error)
-            head = self._revision(self._marks.head)
+            head = self._revision_of_fresh_clone()
         if head is None:
             raise Unavailable(f"{self._remote.url} was fetched, and {self._remote.branch} is not in the mirror")
         return head
@@ -143,12 +143,18 @@ class Source:
             _log.warning("the mirror is damaged", extra={"why": str(error)})
             return None
 
+    def _revision_of_fresh_clone(self) -> Revision | None:
+        try:
+            return self._revision(self._marks.head)
+        except Damaged as error:
+            raise Unavailable(f"{self._remote.branch} of {self._remote.url} cannot be read: {error}") from None
+
     def _revision(self, name: str) -> Revision | None:
         with self._mirror.objects.open() as find:
             try:
                 found = find(name, _LARGEST_COMMIT)
             except TooLarge as error:
-                raise Unavailable(f"the commit at {name} has {error}") from None
+                raise Damaged(f"the commit at {name} has {error}") from None  # garbage in a pack says any size
         return None if found is None or found.kind != "commit" else _parsed(self._remote.branch, found)
 
 

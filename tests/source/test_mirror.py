@@ -68,13 +68,18 @@ def pack(mirror: Path) -> None:
     git("pack-refs", "--all", at=mirror)
 
 
-def spoil_pack(mirror: Path) -> None:
+def spoil_pack(mirror: Path, garbage: Callable[[int], bytes] = os.urandom) -> None:
     pack(mirror)
     (file,) = mirror.glob("objects/pack/*.pack")
     file.chmod(0o600)
     content = bytearray(file.read_bytes())
-    content[12:-20] = os.urandom(len(content) - 32)
+    content[12:-20] = garbage(len(content) - 32)
     file.write_bytes(content)
+
+
+def many_gigabytes(length: int) -> bytes:
+    """Garbage that happens to read as «a commit of 549 GB» where the newest commit was (gitformat-pack(5))."""
+    return (b"\x9f\xff\xff\xff\xff\x7f" * length)[:length]
 
 
 DAMAGE: dict[str, Callable[[Path], object]] = {
@@ -87,6 +92,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
         os.truncate(file, 20) for file in mirror.glob("objects/??/*") if not file.chmod(0o600)
     ],
     "a pack is garbage": spoil_pack,
+    "a pack has a commit of 549 GB": lambda mirror: spoil_pack(mirror, many_gigabytes),
     "a pack has no index": lambda mirror: (pack(mirror), [file.unlink() for file in mirror.glob("objects/pack/*.idx")]),
     "the head is empty": lambda mirror: empty(mirror, "refs/gitops/e/head"),
     "the head is garbage": lambda mirror: (mirror / "refs/gitops/e/head").write_text("garbage\n"),
@@ -203,3 +209,14 @@ def test_the_mirror_does_not_grow_for_ever(author: Author, follow: Follow, mirro
     source.tidy()
     assert author.push({"end": "more"}) == source.fetch().sha
     assert len(list(mirror.glob("objects/??/*"))) > 0, "a few loose objects are not worth packing"
+
+
+def test_a_commit_that_is_too_large_in_truth(author: Author, source: Source) -> None:
+    """A fresh clone does not help: it is said, and the next commit goes on."""
+    novel = author.clone.parent / "novel"
+    novel.write_text("x" * (2 << 20))
+    git("commit", "--quiet", "--allow-empty", "--file", novel, at=author.clone)
+    git("push", "--quiet", "origin", "HEAD:main", at=author.clone)
+    with pytest.raises(Unavailable, match=r"main of .* cannot be read: the commit at .* has \d+ bytes"):
+        source.fetch()
+    goes_on(author, source)
