@@ -15,9 +15,12 @@ from tests.conformance.converge import converge, plan
 from tests.targets.nomad import folder
 from tests.targets.nomad.server import NomadServer
 
-pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(180)]
-if "NOMAD_LIVE" not in os.environ:
-    pytest.skip("needs NOMAD_LIVE and NOMAD_TOKEN", allow_module_level=True)
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.slow,
+    pytest.mark.timeout(180),
+    pytest.mark.skipif("NOMAD_LIVE" not in os.environ, reason="needs NOMAD_LIVE and NOMAD_TOKEN"),
+]
 
 Make = Callable[..., Nomad]
 VARIABLES = {"web.vars": b'greeting = "Hello"\n'}
