@@ -39,6 +39,25 @@ for _name, _examples in _EXAMPLES.items():
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
+_SLOW_SUITES = (
+    "journal/test_trouble.py",
+    "report/test_outbox.py",
+    "source/test_mirror.py",
+    "targets/grafana/",
+    "targets/nomad/test_conformance.py",
+    "targets/test_consul_template.py",
+    "targets/test_files.py",
+    "targets/test_promtail_and_loki.py",
+)
+"""No test of theirs is slow, each is a quarter of the time that script/check may take."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.removeprefix("tests/").startswith(_SLOW_SUITES):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
