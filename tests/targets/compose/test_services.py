@@ -226,7 +226,9 @@ def test_what_was_paused_or_stopped_by_hand_goes_on(stack: Stack) -> None:
     docker("pause", f"{stack.project}-web-1")
     docker("stop", f"{stack.project}-db-1")
     plan = stack.apply(files)
-    assert reasons(plan) == {"service:web": "paused", "service:db": "exited (143)"}
+    why = reasons(plan)
+    assert why.pop("service:db").startswith("exited (")  # with which status depends on how busy the engine is
+    assert why == {"service:web": "paused"}
     assert not stack.plan(files)
 
 
