@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from gitops_agent.cli import options
 from gitops_agent.cli.console import Console
 from gitops_agent.errors import AgentError, Unavailable
-from gitops_agent.model import HealthStatus, Run
+from gitops_agent.model import HealthStatus, Revision, Run
 
 if TYPE_CHECKING:
     from gitops_agent.reconcile.planning import TargetPlan
     from gitops_agent.settings import AgentSettings
+    from gitops_agent.target import Target
 
 Look: TypeAlias = tuple[str, Callable[[], str]]
 """What is looked at, and how: gives what there is to say of it, or raises AgentError."""
@@ -72,26 +73,32 @@ def _environment(settings: AgentSettings, name: str, elsewhere: Path) -> Iterato
     secrets = settings.secrets.model_copy(update={"directory": settings.secrets.directory or settings.state / "secrets"})
     reconciler = app.reconciler(settings.model_copy(update={"state": elsewhere, "secrets": secrets}), name)
     planned: dict[str, TargetPlan] = {}
+    head: list[Revision] = []
 
     def source() -> str:
-        revision = reconciler.source.fetch()
-        progress = Progress(Run("", name, "doctor", revision, time.time()))
-        planned.update({plan.target.name: plan for plan in reconciler.prepare(revision, progress).plans})
-        return f"{revision.short} {revision.subject}"
+        head.append(reconciler.source.fetch())
+        return f"{head[0].short} {head[0].subject}"
+
+    def content() -> str:
+        progress = Progress(Run("", name, "doctor", head[0], time.time()))
+        planned.update({plan.target.name: plan for plan in reconciler.prepare(head[0], progress).plans})
+        return "every file is understood"
 
     try:
         yield f"{name}: source", source
-        for target in reconciler.targets if planned else ():
-            yield f"{name}: {target.name}", partial(_target, planned[target.name])
+        if head:
+            yield f"{name}: newest commit", content
+        for target in reconciler.targets:
+            yield f"{name}: {target.name}", partial(_target, target, planned.get(target.name))
     finally:
         reconciler.close()
 
 
-def _target(planned: TargetPlan) -> str:
-    """Could it be read, with all its secrets, and is it well?"""
-    if planned.error is not None:
+def _target(target: Target, planned: TargetPlan | None) -> str:
+    """Could it be read, with all its secrets, and is it well? Without a plan only the latter is known."""
+    if planned is not None and planned.error is not None:
         raise planned.error
-    health = planned.target.health()
+    health = target.health()
     if health.status is not HealthStatus.HEALTHY:
         raise Unavailable(f"{health.status}: {health.reason}")
     return "healthy"

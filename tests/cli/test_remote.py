@@ -117,7 +117,7 @@ def test_doctor(cli: Cli, world: World) -> None:
     assert sorted(world.path.rglob("*")) == before, "it left something behind"
     world.push({"pages/bad.j2": "{{ nothing }}"})
     found = {finding["what"]: finding for finding in json.loads(cli("doctor", "--json").out)}
-    assert not found["live: source"]["ok"]
+    assert [found[f"live: {what}"]["ok"] for what in ("source", "newest commit", "pages")] == [True, False, True]
     world.configure(token_file='"/nowhere/token"')
     ended = cli("doctor")
     assert ended.status == 1
