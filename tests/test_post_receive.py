@@ -112,6 +112,7 @@ def said(author: Author) -> str:
 
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("tools", TOOLS, ids=" ".join)
+@pytest.mark.slow
 def test_a_push_is_told_as_gitea_tells_it(
     shell: str, tools: tuple[str, ...], agent: Agent, author: Author, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -169,6 +169,7 @@ def _settle(bell: Bell, act: Callable[[], object]) -> None:
     act()
 
 
+@pytest.mark.slow
 def test_polling_notices_a_push_too(bell: Bell, author: Author) -> None:
     """On a Mac's mounts the kernel tells nothing (apis.md, Colima)."""
     watch_ref(bell, author, polling=True)
@@ -189,6 +190,7 @@ class Relief(logging.Handler):
         resource.setrlimit(resource.RLIMIT_NOFILE, self.limits)
 
 
+@pytest.mark.slow
 def test_without_inotify_it_polls_and_says_so(bell: Bell, author: Author) -> None:
     """`inotify_init` needs a descriptor: with none left it fails with EMFILE, as it does at the user's limit of instances."""
     relief = Relief(resource.getrlimit(resource.RLIMIT_NOFILE))

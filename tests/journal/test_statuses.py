@@ -82,6 +82,7 @@ def test_only_news_is_queued(
         max_size=12,
     )
 )
+@pytest.mark.slow
 def test_whatever_happens_nothing_is_said_twice_in_a_row(events: list[tuple[StatusState, str, str, bool]]) -> None:
     with TemporaryDirectory() as directory:
         journal = Journal(Path(directory) / "journal.sqlite3")

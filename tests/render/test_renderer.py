@@ -61,6 +61,7 @@ def assert_works(renderer: Renderer) -> None:
     ],
     ids=["loop", "constant", "numbers"],
 )
+@pytest.mark.slow
 def test_a_template_that_never_ends_is_stopped(make: Callable[..., Renderer], endless: bytes) -> None:
     renderer = make(timeout=0.3)
     with pytest.raises(InvalidRevision, match=r"^b.j2: rendering did not end within 0.3 s$"):
@@ -79,6 +80,7 @@ def test_a_template_that_never_ends_is_stopped(make: Callable[..., Renderer], en
     ],
     ids=["text", "doubling", "format", "recursion", "list"],
 )
+@pytest.mark.slow
 def test_a_template_that_needs_too_much_memory_is_stopped(make: Callable[..., Renderer], greedy: bytes) -> None:
     renderer = make(memory=64 << 20)
     with pytest.raises(InvalidRevision, match=r"^b.j2: rendering needs more than 64 MiB of memory$"):
@@ -94,6 +96,7 @@ def test_a_template_that_prints_too_much_is_stopped(make: Callable[..., Renderer
     assert_works(renderer)
 
 
+@pytest.mark.slow
 def test_a_tree_that_is_too_large_for_the_child_is_the_authors_mistake(make: Callable[..., Renderer]) -> None:
     renderer = make(memory=64 << 20)
     with pytest.raises(InvalidRevision, match="rendering needs more than 64 MiB of memory"):
@@ -132,6 +135,7 @@ def test_a_child_that_is_killed_at_work_is_nobodys_mistake(make: Callable[..., R
     assert_works(renderer)
 
 
+@pytest.mark.slow
 def test_a_host_without_time_is_nobodys_mistake(make: Callable[..., Renderer]) -> None:
     renderer = make(timeout=1, patience=1)
     assert_works(renderer)
@@ -166,6 +170,7 @@ def test_close_ends_a_rendering(make: Callable[..., Renderer]) -> None:
 
 
 @on_linux
+@pytest.mark.slow
 def test_nothing_is_left_behind() -> None:
     before = len([*Path("/proc/self/fd").iterdir()])
     for _ in range(3):

@@ -112,6 +112,7 @@ def test_an_empty_repository(author: Author, follow: Follow) -> None:
         (forbidden, "a token is needed"),
     ],
 )
+@pytest.mark.slow
 def test_a_server_that_misbehaves(behaviour: Behaviour, why: str, author: Author, follow: Follow, git_server: GitServer) -> None:
     """Failure modes 5 and 7: bounded in time, said in words; what was known goes on counting, also for an agent that starts now."""
     sha = author.push({"a": "1"})
@@ -153,6 +154,7 @@ def _programs(url: str) -> list[tuple[int, str]]:
     return found
 
 
+@pytest.mark.slow
 def test_no_program_outlives_its_time(author: Author, follow: Follow, git_server: GitServer) -> None:
     """Failure modes 7 and 67: git's own children end with it."""
     author.push({"a": "1"})

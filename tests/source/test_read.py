@@ -120,6 +120,7 @@ def test_the_next_revision_is_read_as_if_nothing_had_been(author: Author, source
     assert source.read(source.fetch()) == {"big": b"x" * 1000}
 
 
+@pytest.mark.slow
 def test_a_file_of_many_megabytes_is_not_read_to_be_refused(author: Author, source: Source) -> None:
     author.push({"a": "1", "big": bytes(20_000_000)})
     revision = source.fetch()
@@ -137,6 +138,7 @@ def test_the_sum_of_all_files_is_limited(author: Author, source: Source) -> None
         source.read(source.fetch())
 
 
+@pytest.mark.slow
 def test_a_small_commit_that_stands_for_a_billion_files(author: Author, source: Source) -> None:
     tree = commit(author, [(BLOB, b"%d" % number, blob(author, b"")) for number in range(10)])
     for _ in range(8):
@@ -174,6 +176,7 @@ def test_the_reading_process_was_killed(number: int, author: Author, source: Sou
     assert source.read(revision) == {"a": b"1"}
 
 
+@pytest.mark.slow
 def test_a_disk_that_does_not_answer(author: Author, follow: Follow) -> None:
     """The process that reads is stopped, as by a disk that hangs: bounded, and the next read starts another."""
     source = follow(str(author.remote))

@@ -137,6 +137,7 @@ def test_headers_that_a_proxy_may_send_change_nothing(served: str) -> None:
         assert client.getresponse().headers["Location"] == "/login?next=/"
 
 
+@pytest.mark.slow
 def test_storm_over_the_wire_is_answered_and_forgotten(world: World, served: str) -> None:
     """Failure mode 60: eight clients, 1,000 unsigned deliveries. Every one is answered, none rings, health answers meanwhile."""
     body = gitea.payload()
