@@ -1,0 +1,4 @@
+# https://consul.DOMAIN/ui
+ui_config {
+  enabled = true
+}
