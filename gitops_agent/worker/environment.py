@@ -9,14 +9,14 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
-from gitops_agent import metrics
-from gitops_agent.errors import AgentError, Refused, Superseded
+from gitops_agent.errors import Refused, Superseded
 from gitops_agent.lock import FileLock
 from gitops_agent.model import Outcome, Revision
 from gitops_agent.reconcile import Reconciler
 from gitops_agent.secret import mask
 from gitops_agent.settings import EnvironmentSettings
 from gitops_agent.worker.attempt import Attempt
+from gitops_agent.worker.branch import Branch
 from gitops_agent.worker.doorbell import Doorbell
 from gitops_agent.worker.reporting import Reporter
 from gitops_agent.worker.schedule import Decision, Schedule
@@ -59,8 +59,7 @@ class Environment:
         self._targets = {target.name: TargetStatus(target.name, target.settings.kind) for target in reconciler.targets}
         self._ready = False
         self._waiting = "starting"
-        self._fetch_error = ""
-        self._head: Revision | None = None
+        self._branch = Branch(name, self.source)
         self._applied: Revision | None = None
         self._ended: Attempt | None = None
 
@@ -109,10 +108,10 @@ class Environment:
             ready=self._ready,
             waiting=self._why_suspended() if suspended else self._waiting,
             suspended=suspended,
-            head=self._head,
+            head=self._branch.head,
             attempted=self._schedule.attempted,
             applied=self._applied,
-            fetch_error=self._fetch_error,
+            fetch_error=self._branch.error,
             outcome=ended.progress.run.outcome if ended else None,
             message=ended.progress.run.message if ended else "",
             current=attempt.progress.run if attempt else None,
@@ -155,29 +154,20 @@ class Environment:
         self._applied = self.source.applied()
         decision = self._schedule.decide(
             time.monotonic(),
-            self._head,
+            self._branch.head,
             self._applied,
-            rejected=self._head is not None and self.source.is_rejected(self._head),
+            rejected=self._branch.head is not None and self.source.is_rejected(self._branch.head),
             trigger=next(iter(calls), "poll"),
         )
         if decision is not None:
             self._run(decision)
 
     def _look(self) -> bool:
-        """Fetches the branch; False when it cannot be reached, then the newest revision known goes on counting."""
-        try:
-            self._head = self.source.fetch()
-        except AgentError as error:
-            if not self._fetch_error:  # said once, not with every poll
-                _log.warning("cannot fetch", extra={"environment": self.name, "why": mask(str(error))})
-            self._fetch_error = mask(str(error))
-            self._head = self._head or self.source.head()  # what an agent that starts without its source goes on with
-            metrics.fetch_failed(self.name)
-        else:
-            self._fetch_error = ""
+        """Asks for the branch; False when it cannot be reached."""
+        reached = self._branch.look()
         self._ready = True
-        self._schedule.looked(time.monotonic(), reached=not self._fetch_error)
-        return not self._fetch_error
+        self._schedule.looked(time.monotonic(), reached=reached)
+        return reached
 
     def _stop(self, known: Revision | None) -> None:
         """Between two changes and in every wait: raises Superseded when the run shall end. A ring alone does not end it: only a
@@ -188,10 +178,10 @@ class Environment:
             return
         reasons = self._bell.answer()
         self._heed(reasons)
-        if any(not reason.startswith(_DRIFT) for reason in reasons) and self._look() and self._head != known:
+        if any(not reason.startswith(_DRIFT) for reason in reasons) and self._look() and self._branch.head != known:
             for reason in reasons:  # the next turn shall begin at once, and with the same trigger
                 self._bell.ring(reason)
-            raise Superseded(self._head)
+            raise Superseded(self._branch.head)
 
     def _heed(self, reasons: Collection[str]) -> None:
         for reason in reasons:
@@ -201,7 +191,7 @@ class Environment:
                 self._schedule.sync()
 
     def _run(self, decision: Decision) -> None:
-        head = self._head
+        head = self._branch.head
         of_head = decision.revision == head
         self._schedule.started(decision, of_head=of_head)
         attempt = Attempt(self.name, decision, self._reconciler, self._reporter, consented=frozenset(self._consented))
@@ -210,7 +200,7 @@ class Environment:
             error = attempt.run(
                 stop=lambda: self._stop(head),
                 pause=self._bell.wait,
-                fetched=head is not None and not self._fetch_error,
+                fetched=head is not None and not self._branch.error,
             )
         finally:
             self._attempt = None

@@ -55,7 +55,7 @@ class Schedule:
         self._drift_reason = ""
         self._heals = 0
         self._healed_at = -_NEVER
-        self._sync = False
+        self._sync = ""
 
     @property
     def next_attempt(self) -> float:
@@ -63,12 +63,12 @@ class Schedule:
         return self._retry_at
 
     def due(self) -> float:
-        """When something is to be done even if nothing rings."""
-        return min(self._look_at, self._retry_at, self._resync_at, self._drift_at)
+        """When something is to be done even if nothing rings; at once for what was asked for while a run went on."""
+        return 0.0 if self._sync else min(self._look_at, self._retry_at, self._resync_at, self._drift_at)
 
     def look(self, now: float, *, rung: bool) -> bool:
         """Whether to fetch now."""
-        return rung or self._sync or now >= self._look_at
+        return rung or bool(self._sync) or now >= self._look_at
 
     def looked(self, now: float, *, reached: bool) -> None:
         """The branch was fetched, or could not be: then sooner again than the next poll, but ever later."""
@@ -76,8 +76,9 @@ class Schedule:
         delay = self._poll if reached else min(self._poll, back_off(self._fetch_failures, self._rng))
         self._look_at = now + delay * self._rng.uniform(0.95, 1.05)
 
-    def sync(self) -> None:
-        self._sync = True
+    def sync(self, trigger: str = "sync") -> None:
+        """The operator wants a whole run now: by itself, or because of an approval."""
+        self._sync = trigger
 
     def drifted(self, now: float, reason: str) -> None:
         """A system said that something changed. Who undoes our work again and again is healed ever more rarely."""
@@ -91,8 +92,8 @@ class Schedule:
         """What to run now, if anything. `head` is the newest revision known, `applied` the last successful one, `rejected` says
         that head must never be tried again by itself. While head is no good, the systems are held at what was applied."""
         if head is not None and self._sync:
-            self._sync = False
-            return Decision(head, "sync", whole=True)
+            trigger, self._sync = self._sync, ""
+            return Decision(head, trigger, whole=True)
         good = head is not None and not rejected and head.sha != self._refused
         if head is not None and good and head != self.attempted:
             return Decision(head, trigger, whole=not (self.clean and head == applied))
