@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Generator, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,11 +82,36 @@ class Api:
             raise Unavailable(f"{self.system} cannot be reached at {self.url}: {cause(error)}") from None
         if (response.ok and response.status_code < 300) or response.status_code in accept:
             return Answer(response.status_code, response.headers, response.text, _json(response))
+        raise self._refusal(response, f"{method} {path}")
+
+    def lines(self, path: str, *, headers: Mapping[str, str] | None = None, silence: float) -> Generator[str, None, None]:
+        """The lines of an answer that the server writes bit by bit (a stream of events). Ends when the server ends it or breaks
+        it off, and after `silence` seconds without a word: whoever wants more asks again. Closing it ends the connection.
+
+        Raises like `call` when the server cannot be reached or refuses.
+        """
+        asked = {"Accept-Encoding": "identity", **(headers or {})}  # compressed, lines would wait for each other
+        limits = (_CONNECT_TIMEOUT, silence)
+        try:
+            response = self._session.get(f"{self.url}{path}", headers=asked, timeout=limits, stream=True, allow_redirects=False)
+        except requests.ReadTimeout:  # some servers send their headers with the first event
+            return
+        except requests.RequestException as error:
+            raise Unavailable(f"{self.system} cannot be reached at {self.url}: {cause(error)}") from None
+        with closing(response):
+            if not response.ok or response.status_code >= 300:
+                raise self._refusal(response, f"GET {path}")
+            response.encoding = "utf-8"
+            with suppress(requests.RequestException):
+                for line in response.iter_lines(decode_unicode=True):
+                    yield str(line)
+
+    def _refusal(self, response: requests.Response, call: str) -> Exception:
         said = mask(" ".join(response.text.split()))[:_QUOTED]  # never the other way: half a secret is not recognised
-        message = f"{self.system} answered {response.status_code} to {method} {path}: {said}"
+        message = f"{self.system} answered {response.status_code} to {call}: {said}"
         if response.status_code >= 500 or response.status_code in (401, 403, 429):
-            raise Unavailable(message)
-        raise ApplyFailed(message)
+            return Unavailable(message)
+        return ApplyFailed(message)
 
     def listens(self) -> bool:
         """False when the server does not run: nothing listens at its address, or its name is unknown, as that of a container that
