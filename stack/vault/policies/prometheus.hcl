@@ -1,0 +1,4 @@
+# Prometheus: `gitops-agent bootstrap` makes its token.
+path "sys/metrics" {
+  capabilities = ["read"]
+}
