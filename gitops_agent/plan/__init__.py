@@ -5,7 +5,7 @@ so that consent to a plan is consent to exactly that plan.
 """
 
 from gitops_agent.plan.compare import Applied, compare, nothing_applied
-from gitops_agent.plan.guard import Limits, guard
+from gitops_agent.plan.guard import Limits, guard, leave
 from gitops_agent.plan.plan import Plan
 
-__all__ = ["Applied", "Limits", "Plan", "compare", "guard", "nothing_applied"]
+__all__ = ["Applied", "Limits", "Plan", "compare", "guard", "leave", "nothing_applied"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitops_agent.errors import UnsafePlan
 from gitops_agent.model import Action
@@ -32,6 +32,13 @@ def guard(plan: Plan, limits: Limits, consented: Collection[str] = ()) -> None:
     refusal = _refusal(plan, limits)
     if refusal and plan.digest not in consented:
         raise UnsafePlan(f"{plan.target}: {refusal}; consent: sync --allow-deletes {plan.digest}", digest=plan.digest)
+
+
+def leave(plan: Plan) -> tuple[Plan, tuple[str, ...]]:
+    """The plan without what only goes forward, and the names of that: nobody is asked on the way back, so it destroys nothing, and
+    does nothing that somebody would have to approve."""
+    left = tuple(change for change in plan if change.destructive or change.held)
+    return replace(plan, changes=tuple(change for change in plan if change not in left)), tuple(change.name for change in left)
 
 
 def _refusal(plan: Plan, limits: Limits) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from gitops_agent.errors import AgentError, InvalidRevision
 from gitops_agent.model import State
-from gitops_agent.plan import Limits, Plan, compare, guard
+from gitops_agent.plan import Limits, Plan, compare, guard, leave
 from gitops_agent.reconcile.applied import LastApplied
 from gitops_agent.reconcile.desired import Desired
 from gitops_agent.reconcile.progress import Progress
@@ -31,16 +31,22 @@ class TargetPlan:
     error: AgentError | None = None
     secrets: str = ""
     """Keyed digest of the values of all its secrets: tells a rotation from drift."""
+    left: tuple[str, ...] = ()
+    """What only goes forward, and so stays as it is while what was applied before is brought back."""
 
 
 class Planner:
     """Plans the targets of one run; the values of secrets are asked for once a run."""
 
-    def __init__(self, key: bytes, lookup: Resolver, applied: LastApplied, consented: Collection[str] = ()) -> None:
+    def __init__(
+        self, key: bytes, lookup: Resolver, applied: LastApplied, consented: Collection[str] = (), *, back: bool = False
+    ) -> None:
+        """`back`: see `Reconciler.prepare`."""
         self._key = key
         self._lookup: Resolver = functools.cache(lookup)
         self._applied = applied
         self._consented = consented
+        self._back = back
 
     def plan_all(
         self, targets: Sequence[Target], desired: Desired, progress: Progress, stop: Callable[[], None]
@@ -59,15 +65,19 @@ class Planner:
     def plan(self, target: Target, desired: Desired, progress: Progress) -> TargetPlan:
         plan: Plan | None = None
         secrets = ""
+        left: tuple[str, ...] = ()
         try:
             with progress.step(f"plan {target.name}"), _in_repository(target):
                 wanted = resolve(desired[target.name], self._key, self._lookup, target.settings.secrets)
                 secrets = _secrets(wanted, self._key)
                 plan = self._compare(target, wanted, target.observe(wanted))
-                guard(plan, Limits(target.settings.max_delete_percent), self._consented)
+                if self._back:
+                    plan, left = leave(plan)
+                # What is deleted on the way back is what the commit that did not work out had made.
+                guard(plan, Limits(100 if self._back else target.settings.max_delete_percent), self._consented)
         except AgentError as error:
             return TargetPlan(target, plan, error, secrets)
-        return TargetPlan(target, plan, None, secrets)
+        return TargetPlan(target, plan, None, secrets, left)
 
     def _compare(self, target: Target, wanted: State, observed: State) -> Plan:
         settings = target.settings

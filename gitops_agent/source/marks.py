@@ -24,20 +24,38 @@ class Marks:
         self.head = self._prefix + "head"
         """Where the branch was when it was last fetched."""
         self.applied = self._prefix + "applied"
+        self.restoring = self._prefix + "restoring"
+        """The revision that did not work out, while the applied one is being brought back."""
+        self.unrestored = self._prefix + "unrestored"
+        """The same, where that did not work out either."""
 
     def rejected(self, sha: str = "") -> str:
         return f"{self._prefix}rejected/{sha}"
 
     def apply(self, repository: Path, sha: str) -> None:
-        """What was applied is no longer rejected: an operator consented to it meanwhile. Raises CommandFailed."""
-        self._update(repository, f"update {self.applied} {sha}", f"delete {self.rejected(sha)}")
+        """What was applied is no longer rejected: an operator consented to it meanwhile. There is nothing to bring back any more.
+        Raises CommandFailed."""
+        over = (f"delete {ref}" for ref in (self.rejected(sha), self.restoring, self.unrestored))
+        self._update(repository, f"update {self.applied} {sha}", *over)
 
-    def reject(self, repository: Path, sha: str) -> None:
+    def restore(self, repository: Path, sha: str) -> None:
+        """Rejects a revision, and says that the applied one is being brought back: both or neither. Raises CommandFailed."""
+        self.reject(repository, sha, f"update {self.restoring} {sha}")
+
+    def restored(self, repository: Path, _sha: str) -> None:
         """Raises CommandFailed."""
+        self._update(repository, f"delete {self.restoring}", f"delete {self.unrestored}")
+
+    def give_up(self, repository: Path, sha: str) -> None:
+        """Raises CommandFailed."""
+        self._update(repository, f"delete {self.restoring}", f"update {self.unrestored} {sha}")
+
+    def reject(self, repository: Path, sha: str, *more: str) -> None:
+        """`more` are commands of the same transaction. Raises CommandFailed."""
         listed = self._git("for-each-ref", "--sort=-committerdate", "--format=%(refname)", self.rejected(), at=repository)
         others = [ref for ref in listed.text.split() if ref != self.rejected(sha)]
         old = others[_MOST_REJECTED - 1 :]
-        self._update(repository, f"update {self.rejected(sha)} {sha}", *(f"delete {ref}" for ref in old))
+        self._update(repository, f"update {self.rejected(sha)} {sha}", *(f"delete {ref}" for ref in old), *more)
 
     def carry_over(self, old: Path, new: Path) -> None:
         """Takes to a fresh clone what the old one knew, as far as the branch still has those commits.

@@ -85,6 +85,22 @@ class Source:
         """Never again, unless it is applied with an operator's consent. Raises Unavailable when the mirror cannot be written."""
         self._mark(self._marks.reject, revision)
 
+    def restoring(self) -> Revision | None:
+        """The revision that did not work out, while the applied one is being brought back; also after a kill in the middle."""
+        return self._known(self._marks.restoring)
+
+    def unrestored(self) -> Revision | None:
+        """The revision after which the applied one could not be brought back; None once one was applied since."""
+        return self._known(self._marks.unrestored)
+
+    def mark_restoring(self, revision: Revision) -> None:
+        """Rejects the revision, and remembers that what was applied is to be brought back. Raises Unavailable."""
+        self._mark(self._marks.restore, revision)
+
+    def mark_restored(self, revision: Revision, *, well: bool) -> None:
+        """Bringing back what was applied before `revision` is over; if not well, nobody tries again. Raises Unavailable."""
+        self._mark(self._marks.restored if well else self._marks.give_up, revision)
+
     def contains(self, sha: str) -> bool:
         """Whether the mirror has this commit: the branch has it, or had it when it was applied or rejected."""
         return _SHA.fullmatch(sha) is not None and self._known(sha) is not None
