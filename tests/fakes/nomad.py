@@ -1,4 +1,4 @@
-"""A Nomad as far as the agent needs one: jobs, plans, variables, evaluations, deployments, ACL policies and tokens.
+"""A Nomad as far as the agent needs one: jobs, plans, variables, namespaces, ACL policies, roles and tokens.
 
 Honest where it matters: EnforceIndex and check-and-set are checked against what is stored under one lock, plans are differences to
 what is stored, and a token may do what its policy says. tests/targets/nomad/test_recorded.py asks it what real ones were asked.
@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.fakes.http import Server
-from tests.fakes.nomad_hcl import HclError, capabilities, job_from
+from tests.fakes.nomad_acl import Acl
+from tests.fakes.nomad_hcl import HclError, job_from
 from tests.fakes.nomad_state import Refused, State
 
 MANAGEMENT = "00000000-1111-2222-3333-444444444444"
@@ -25,9 +27,8 @@ Json = Any
 class FakeNomad:
     def __init__(self) -> None:
         self.state = State()
-        self.tokens: dict[str, frozenset[str]] = {}
-        """Policies' capabilities and paths of variables by token."""
-        self.policies: dict[str, str] = {}
+        self.acl = Acl(self.state)
+        self.tokens = self.acl.tokens
         self.guard = threading.Condition()
         self._server = Server(0, type("Handler", (_Handler,), {"fake": self}))
         self.url = f"http://127.0.0.1:{self._server.port}"
@@ -44,7 +45,7 @@ class FakeNomad:
         handle: Callable[..., Json] = getattr(self, f"_{parts[0]}")
         if token != MANAGEMENT and token not in self.tokens:
             raise Refused(403, "Permission denied" if not token or len(token) == 36 else "ACL token not found")
-        self._allowed = MANAGEMENT if token == MANAGEMENT else self.tokens[token]
+        self._allowed: frozenset[str] | str = MANAGEMENT if token == MANAGEMENT else self.tokens[token]
         return handle(method, parts[1] if len(parts) > 1 else "", query, body)
 
     def _may(self, what: str) -> None:
@@ -61,7 +62,7 @@ class FakeNomad:
         if method == "GET":
             self._may("list-jobs")
             self._wait(query)
-            return self.state.rows()
+            return self.state.rows(query.get("namespace", "default"))
         self._may("submit-job")
         return self.state.register(body)
 
@@ -85,25 +86,46 @@ class FakeNomad:
         return self.state.deployments
 
     def _vars(self, _method: str, _rest: str, _query: dict[str, str], _body: Json) -> Json:
-        self._may("list")
-        return [{"Path": path} for path in self.state.variables]
+        """What the token may not list is left out without a word."""
+        listed = ("Path", "Namespace", "CreateIndex", "CreateTime", "ModifyIndex", "ModifyTime")
+        return [
+            {name: variable[name] for name in listed}
+            for path, variable in self.state.variables.items()
+            if self._may_variable("list", path) or self._may_variable("read", path)
+        ]
 
     def _var(self, method: str, rest: str, query: dict[str, str], body: Json) -> Json:
-        self._may(f"var:{rest.rpartition('/')[0]}/*")
+        if not self._may_variable({"GET": "read", "PUT": "write", "DELETE": "destroy"}[method], rest):
+            raise Refused(403, "Permission denied")
+        cas = None if "cas" not in query else int(query["cas"])
         if method == "GET":
             return self.state.variable(rest)
         if method == "DELETE":
-            return self.state.variables.pop(rest, None)
-        return self.state.put_variable(rest, body, None if "cas" not in query else int(query["cas"]))
+            return self.state.delete_variable(rest, cas)
+        return self.state.put_variable(rest, body, cas)
 
-    def _acl(self, _method: str, rest: str, _query: dict[str, str], body: Json) -> Json:
-        self._may("acl:write")
-        if rest.startswith("policy/"):
-            self.policies[body["Name"]] = body["Rules"]
-            return None
-        token = f"{len(self.tokens):08d}-aaaa-bbbb-cccc-dddddddddddd"
-        self.tokens[token] = frozenset().union(*(capabilities(self.policies[name]) for name in body["Policies"]))
-        return {"SecretID": token}
+    def _may_variable(self, what: str, path: str) -> bool:
+        if self._allowed == MANAGEMENT:
+            return True
+        rules = [rule.split(":") for rule in self._allowed if rule.startswith(f"var:{what}:")]
+        return any(fnmatchcase(path, pattern) for _, _, pattern in rules)
+
+    def _namespaces(self, _method: str, _rest: str, _query: dict[str, str], _body: Json) -> Json:
+        """A token without rights sees none."""
+        return [*self.state.namespaces.things.values()] if self._allowed == MANAGEMENT else []
+
+    def _namespace(self, method: str, rest: str, _query: dict[str, str], body: Json) -> Json:
+        self._may("namespace:write")
+        if method == "DELETE":
+            if any(job["Namespace"] == rest for job in self.state.jobs.values()):
+                raise Refused(500, f'1 error occurred:\n\t* namespace "{rest}" has non-terminal jobs in regions: [global]\n\n')
+            return self.state.namespaces.delete(rest, 500, "namespace not found")
+        if method == "GET":
+            return self.state.namespaces.one(rest, "Namespace not found")
+        return self.state.namespaces.put({"Description": "", "Meta": None, "Capabilities": None, **body})
+
+    def _acl(self, method: str, rest: str, query: dict[str, str], body: Json) -> Json:
+        return self.acl.answer(method, rest, body, self._allowed == MANAGEMENT)
 
     def _wait(self, query: dict[str, str]) -> None:
         """A blocking query."""
@@ -126,6 +148,8 @@ class _Handler(BaseHTTPRequestHandler):
                 body = json.loads(content) if content else None
                 said = self.fake.answer(self.command, parts.path, query, body, self.headers.get("X-Nomad-Token", ""))
                 status, text = 200, json.dumps(said)
+                if said is None:
+                    status, text = (204, "") if self.command == "DELETE" and parts.path.startswith("/v1/var/") else (200, "")
             except Refused as refusal:
                 status, text = refusal.status, refusal.text
             index = self.fake.state.jobs_index

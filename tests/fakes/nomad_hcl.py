@@ -42,10 +42,11 @@ def job_from(hcl: str, variables: str) -> dict[str, Any]:
 
 
 def capabilities(policy: str) -> frozenset[str]:
-    """Of a policy for one namespace: its capabilities, and `var:<path>` for variables that may be written."""
-    found = frozenset(re.findall(r'"([a-z]+-job[s]?)"', policy))
-    writable = re.findall(r'path "([^"]+)" \{\s*capabilities = \[[^\]]*"write"', policy)
-    return found | {f"var:{path}" for path in writable}
+    """Of a policy for one namespace: its capabilities, and `var:<capability>:<pattern>` for variables."""
+    found = set(re.findall(r'"([a-z]+-job[s]?)"', policy))
+    for pattern, words in re.findall(r'path "([^"]+)" \{\s*capabilities = \[([^\]]*)\]', policy):
+        found |= {f"var:{word}:{pattern}" for word in re.findall(r"\w+", words)}
+    return frozenset(found)
 
 
 def _group(name: str, group: dict[str, Any]) -> dict[str, Any]:

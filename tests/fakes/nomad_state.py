@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import itertools
 import json
 import time
+from collections.abc import Collection, Iterator
 from typing import Any
 
 Json = Any
 _VOLATILE = ("JobModifyIndex", "ModifyIndex", "CreateIndex", "Version", "SubmitTime", "Status")
+_CREATED = ("CreateIndex", "CreateTime")
 _COUNTS = ("Complete", "Failed", "Lost", "Queued", "Running", "Starting", "Unknown")
 
 
@@ -18,6 +21,30 @@ class Refused(Exception):
         self.status = status
         self.text = text
         super().__init__(text)
+
+
+class Things:
+    """Named things without check-and-set."""
+
+    def __init__(self, indexes: Iterator[int]) -> None:
+        self._indexes = indexes
+        self.things: dict[str, Json] = {}
+
+    def one(self, name: str, missing: str) -> Json:
+        if name not in self.things:
+            raise Refused(404, missing)
+        return self.things[name]
+
+    def put(self, thing: Json) -> None:
+        index = next(self._indexes)
+        created = self.things.get(thing["Name"], {}).get("CreateIndex", index)
+        digest = hashlib.sha256(json.dumps(thing, sort_keys=True).encode()).hexdigest()
+        self.things[thing["Name"]] = {**thing, "CreateIndex": created, "ModifyIndex": index, "Hash": digest}
+
+    def delete(self, name: str, status: int = 0, missing: str = "") -> None:
+        if name not in self.things and status:
+            raise Refused(status, missing)
+        self.things.pop(name, None)
 
 
 class State:
@@ -31,9 +58,14 @@ class State:
         self.sick: dict[str, str] = {}
         """Words by job: why its task fails; its deployment fails with it."""
         self._indexes = itertools.count(10)
+        self.namespaces = Things(self._indexes)
+        self.policies = Things(self._indexes)
+        self.roles = Things(self._indexes)
+        self.namespaces.put({"Name": "default", "Description": "Default shared namespace", "Meta": None, "Capabilities": None})
 
-    def rows(self) -> list[Json]:
-        return [_row(job, healthy=name not in self.sick) for name, job in sorted(self.jobs.items())]
+    def rows(self, namespace: str) -> list[Json]:
+        jobs = [(name, job) for name, job in sorted(self.jobs.items()) if namespace in (job["Namespace"], "*")]
+        return [_row(job, healthy=name not in self.sick) for name, job in jobs]
 
     def job(self, name: str) -> Json:
         if name not in self.jobs:
@@ -41,7 +73,7 @@ class State:
         return self.jobs[name]
 
     def plan(self, job: Json) -> Json:
-        wanted = _canonical(job)
+        wanted = _canonical(job, self.namespaces.things)
         live = self.jobs.get(job["ID"])
         return {
             "Diff": _diff(live, wanted),
@@ -51,7 +83,7 @@ class State:
         }
 
     def register(self, body: Json) -> Json:
-        job = _canonical(body["Job"])
+        job = _canonical(body["Job"], self.namespaces.things)
         live = self.jobs.get(job["ID"])
         if body.get("EnforceIndex"):
             _enforce(live, body["JobModifyIndex"])
@@ -97,9 +129,17 @@ class State:
         live = self.variables.get(path)
         if cas is not None and cas != (live["ModifyIndex"] if live else 0):
             raise Refused(409, json.dumps(live or {"Path": path, "ModifyIndex": 0, "Namespace": "default"}))
-        index = next(self._indexes)
-        self.variables[path] = {"Path": path, "Items": body["Items"], "ModifyIndex": index, "Namespace": "default"}
+        index, now = next(self._indexes), time.time_ns()
+        stamps = {"CreateIndex": index, "CreateTime": now, **{name: live[name] for name in _CREATED if live}}
+        stamps |= {"ModifyIndex": index, "ModifyTime": now}
+        self.variables[path] = {"Path": path, "Items": body["Items"], "Namespace": body.get("Namespace") or "default", **stamps}
         return self.variables[path]
+
+    def delete_variable(self, path: str, cas: int | None) -> None:
+        live = self.variables.get(path)
+        if cas is not None and cas != (live["ModifyIndex"] if live else 0):
+            raise Refused(409, json.dumps(live or {"Path": path, "ModifyIndex": 0, "Namespace": "default"}))
+        self.variables.pop(path, None)
 
     def _evaluated(self, job: Json, index: int) -> str:
         if job["Periodic"] or job["ParameterizedJob"]:
@@ -119,11 +159,11 @@ class State:
         return identity
 
 
-def _canonical(job: Json) -> Json:
+def _canonical(job: Json, namespaces: Collection[str]) -> Json:
     """With the defaults that the real one fills in, where the tests look at them."""
     if not job.get("TaskGroups"):
         raise Refused(500, "1 error occurred:\n\t* Missing job task groups\n\n")
-    if (job.get("Namespace") or "default") != "default":
+    if (job.get("Namespace") or "default") not in namespaces:
         raise Refused(500, f'1 error occurred:\n\t* job "{job["ID"]}" is in nonexistent namespace "{job["Namespace"]}"\n\n')
     defaults = {"Type": "service", "Namespace": "default", "Priority": 50}
     filled = {**dict.fromkeys(("Periodic", "ParameterizedJob", "Meta")), "ParentID": "", **copy.deepcopy(job)}

@@ -40,6 +40,8 @@ class Jobs:
     def __init__(self, client: Client, namespace: str) -> None:
         self._client = client
         self._namespace = namespace
+        self.namespace_comes = False
+        """True while the namespace is missing, but among what is about to be made."""
 
     def rows(self) -> dict[str, Object]:
         """Every job of the namespace by its name, stopped ones too, without those that periodic and parameterized jobs spawned."""
@@ -62,6 +64,8 @@ class Jobs:
         path = f"job/{job['ID']}/plan"
         answer = self._client.read(path, needs=self._needs("submit-job"), body={"Job": job, "Diff": True}, accept=(400, 500))
         if answer.status != 200:
+            if self.namespace_comes and "nonexistent namespace" in answer.text:
+                return Planned(job, 0, {"Type": "Added"}, {})
             if _INVALID.match(answer.text) and "nonexistent namespace" not in answer.text:
                 raise _invalid(resource, _one_line(_INVALID.sub("", answer.text).replace("*", "")))
             if answer.status == 400:

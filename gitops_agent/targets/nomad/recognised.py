@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gitops_agent import secret
 from gitops_agent.model import Resource
 from gitops_agent.targets.nomad.jobs import Jobs, Planned
-from gitops_agent.targets.nomad.memory import Known, Memory
+from gitops_agent.targets.nomad.memory import Known, Memory, digest
 from gitops_agent.targets.nomad.words import Difference, Object, differences
 
 _ENDS = ("batch", "sysbatch")
@@ -30,9 +28,6 @@ class Recognition:
         self._memory = memory
         self._key = key
 
-    def digest(self, resource: Resource) -> str:
-        return secret.fingerprint(json.dumps(resource.spec, sort_keys=True), self._key)
-
     def observed(
         self, desired: Iterator[Resource], rows: Mapping[str, Object], owned: frozenset[str], look: Look
     ) -> Iterator[Resource]:
@@ -46,22 +41,22 @@ class Recognition:
 
     def taken_back(self, wanted: Resource, row: Object, why: str) -> None:
         """Nomad reverted what was registered: the same is not registered again as long as the job stays what it is now."""
-        self._memory.known[wanted.name] = Known(self.digest(wanted), row["JobModifyIndex"], row["SubmitTime"], reverted=why)
+        self._memory.known[wanted.name] = Known(digest(wanted, self._key), row["JobModifyIndex"], row["SubmitTime"], reverted=why)
 
     def _spec(self, wanted: Resource, row: Object | None, look: Look, *, ours: bool) -> Mapping[str, Any] | None:
         """The desired one where there is no difference, None for what is not there."""
-        digest = self.digest(wanted)
+        declared = digest(wanted, self._key)
         known = self._memory.known.get(wanted.name)
-        same = known is not None and known.digest == digest
+        same = known is not None and known.digest == declared
         if row is None and known is not None and same and known.finished and ours:
             return wanted.spec
         if row is not None and not row["Stop"] and known is not None and same and known.is_at(row):
             if not known.finished and _finished(row):
-                self._memory.known[wanted.name] = Known(digest, known.index, known.submitted, finished=True)
+                self._memory.known[wanted.name] = Known(declared, known.index, known.stamp, finished=True)
             return wanted.spec
         planned = self._jobs.plan(wanted, row)
         if planned.diff["Type"] == "None" and row is not None:
-            self._memory.known[wanted.name] = Known(digest, row["JobModifyIndex"], row["SubmitTime"], finished=_finished(row))
+            self._memory.known[wanted.name] = Known(declared, row["JobModifyIndex"], row["SubmitTime"], finished=_finished(row))
             if self._memory.registered.get(wanted.name) != row["JobModifyIndex"]:
                 self._memory.registered.pop(wanted.name, None)  # somebody else brought the same about since
             return wanted.spec

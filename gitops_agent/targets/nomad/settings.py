@@ -10,6 +10,9 @@ from pydantic import Field, field_validator
 
 from gitops_agent.target import Target
 
+LABELS = ("namespace", "policy", "role", "variable", "job")
+"""What stands before the colon in the names of resources."""
+
 
 class NomadSettings(Target.Settings):
     """`kind = "nomad"`"""
@@ -21,10 +24,13 @@ class NomadSettings(Target.Settings):
     ca_file: Path | None = None
     """CA certificates (PEM) to trust over HTTPS; the usual public ones unless set."""
     namespace: str = Field(default="default", pattern=r"^[a-zA-Z0-9-]{1,128}$")
-    """The namespace of all jobs of this target, and of the record of which are the agent's. It must exist."""
+    """The namespace of all jobs and variables of this target, and of the record of which are the agent's. It must exist, or be
+    declared in the folder."""
     only: tuple[str, ...] = ("*",)
     """The only resources that this target may own, with `*` for any text: `["job:shop-*"]`. For a Nomad that several environments
     share."""
+    allow_destroy: bool = False
+    """Namespaces that are no longer declared may be deleted, each time with consent to that very plan. Without it they are left."""
 
     @field_validator("address")
     @classmethod
@@ -38,8 +44,8 @@ class NomadSettings(Target.Settings):
     @classmethod
     def _only(cls, only: tuple[str, ...]) -> tuple[str, ...]:
         for pattern in only:
-            if pattern != "*" and not pattern.startswith("job:"):
-                raise ValueError(f"{pattern!r} must be * or begin with job:")
+            if pattern != "*" and pattern.partition(":")[0] not in LABELS:
+                raise ValueError(f"{pattern!r} must be * or begin with one of {', '.join(f'{label}:' for label in LABELS)}")
         return only
 
     def allows(self, name: str) -> bool:

@@ -61,6 +61,13 @@ def token_file(tmp_path: Path, least_privilege: str) -> Path:
 
 
 @pytest.fixture
+def management_file(tmp_path: Path, server: NomadServer) -> Path:
+    path = tmp_path / "management"
+    path.write_text(server.management)
+    return path
+
+
+@pytest.fixture
 def make(proxy: Proxy, token_file: Path, tmp_path: Path) -> Iterator[Callable[..., Nomad]]:
     """`make(**settings)`: a target as after a start of the agent."""
     made: list[Nomad] = []

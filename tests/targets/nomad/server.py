@@ -12,6 +12,7 @@ import requests
 class NomadServer:
     def __init__(self, url: str, token: str) -> None:
         self.url = url
+        self.management = token
         self._headers = {"X-Nomad-Token": token}
 
     def call(self, method: str, path: str, body: Any = None, **parameters: str | int) -> Any:
@@ -48,6 +49,21 @@ class NomadServer:
             self.stop(row["ID"], purge=True)
         for row in self.call("GET", "vars"):
             self.call("DELETE", f"var/{row['Path']}")
+        for role in self.named("acl/roles"):
+            self.call("DELETE", f"acl/role/{role['ID']}")
+        for policy in self.named("acl/policies"):
+            self.call("DELETE", f"acl/policy/{policy['Name']}")
+        for namespace in self.named("namespaces"):
+            for row in self.call("GET", "jobs", namespace=namespace["Name"]):
+                self.call("DELETE", f"job/{row['ID']}", namespace=namespace["Name"], purge="true")
+            for row in self.call("GET", "vars", namespace=namespace["Name"]):
+                self.call("DELETE", f"var/{row['Path']}", namespace=namespace["Name"])
+            self.eventually("no jobs", f"jobs?namespace={namespace['Name']}", lambda rows: not rows)
+            self.call("DELETE", f"namespace/{namespace['Name']}")
+
+    def named(self, collection: str) -> list[Any]:
+        """Those of the tests: their names begin with `t-`."""
+        return [row for row in self.call("GET", collection) if row["Name"].startswith("t-")]
 
     def token(self, policy: str) -> str:
         """A client token with exactly that policy."""

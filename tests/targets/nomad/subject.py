@@ -19,18 +19,21 @@ _FIRST = {
     "web.vars": b'greeting = "Hello"\n',
     "batch/nightly.hcl": folder.PERIODIC.encode(),
     "report.json": folder.in_json(folder.parameterized("report", FORMAT="pdf")),
+    "variables.yaml": b"nomad/jobs/web:\n  motd: hello\n  port: 8080\n",
 }
 _WITHOUT = {**_FIRST, "web.nomad.hcl": folder.service()}
 _SECOND = {
     **{path: content for path, content in _FIRST.items() if not path.startswith("batch/")},
     "web.vars": b'greeting = "Hello again"\n',
     "extra.json": folder.in_json(folder.parameterized("extra")),
+    "variables.yaml": b"nomad/jobs/web/main:\n  motd: hello again\n",
 }
 _ENV: Mapping[str, Mapping[str, str]] = {
     "web": {"GREETING": "Hello", "LOUD": "yes"},
     "nightly": {},
     "report": {"FORMAT": "pdf"},
 }
+_VARIABLES = {"nomad/jobs/web": {"motd": "hello", "port": "8080"}}
 _FOREIGN = "theirs"
 _RECORD = "gitops-agent/other/nomad"
 
@@ -51,6 +54,9 @@ class NomadSubject(AdoptableSubject, AilingSubject):
         "no groups": {**_FIRST, "report.json": b'{"ID": "report", "TaskGroups": []}'},
         "another namespace": {**_FIRST, "batch/nightly.hcl": folder.PERIODIC.replace("type ", 'namespace = "x"\n  type ').encode()},
         "variables of nothing": {**_FIRST, "wep.vars": b"a = 1\n"},
+        "a variable that is none": {**_FIRST, "variables.yaml": b"nomad/jobs/web: motd\n"},
+        "a variable of Nomad's own": {**_FIRST, "variables.yaml": b"nomad/web:\n  motd: hello\n"},
+        "a brace too many": {**_FIRST, "web.nomad.hcl": folder.service() + b"}\n"},
         "a typo in a file's name": {**_FIRST, "web.hlc": b""},
     }
     patience: ClassVar[float] = 60
@@ -68,8 +74,11 @@ class NomadSubject(AdoptableSubject, AilingSubject):
 
     def look(self) -> Mapping[str, Seen]:
         seen = {name: Seen(_content(job), job["JobModifyIndex"]) for name, job in self._server.running().items()}
-        other = self._server.variable(_RECORD)
-        return {**seen, _RECORD: Seen(other["Items"], other["ModifyIndex"])}
+        for path in (row["Path"] for row in self._server.call("GET", "vars")):
+            if path == _RECORD or not path.startswith("gitops-agent/"):
+                variable = self._server.variable(path)
+                seen[path] = Seen(variable["Items"], variable["ModifyIndex"])
+        return seen
 
     def expected(self, files: Files) -> Mapping[str, Any]:
         env = dict(_ENV)
@@ -78,7 +87,8 @@ class NomadSubject(AdoptableSubject, AilingSubject):
             env |= {"web": {"GREETING": "Hello again", "LOUD": "yes"}, "extra": {}}
         if files == _WITHOUT:
             env["web"] = {"GREETING": "Hello"}
-        return {name: {"env": values, "meta": {}} for name, values in env.items()}
+        jobs = {name: {"env": values, "meta": {}} for name, values in env.items()}
+        return {**jobs, **({"nomad/jobs/web/main": {"motd": "hello again"}} if files == _SECOND else _VARIABLES)}
 
     @property
     def bystanders(self) -> frozenset[str]:
@@ -98,6 +108,9 @@ class NomadSubject(AdoptableSubject, AilingSubject):
         for path in (path for path in files if path.endswith(".json")):
             name = path.removesuffix(".json")
             self._server.register(folder.parameterized(name, **self.expected(files)[name]["env"]))
+        for path, items in self.expected(files).items():
+            if path.startswith("nomad/"):
+                self._server.put_variable(path, **items)
 
     @contextmanager
     def ailing(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ from tests.conformance.events import Events, Sickness
 from tests.conformance.suite import Conformance
 from tests.targets.nomad.server import NomadServer
 from tests.targets.nomad.subject import NomadSubject
+from tests.targets.nomad.subject_access import AccessSubject
 from tests.targets.proxy import Proxy
 
 
@@ -18,3 +19,11 @@ class TestNomad(Conformance, Adoption, Sickness, Events):
     @pytest.fixture
     def subject(self, tmp_path: Path, nomad: NomadServer, proxy: Proxy, token_file: Path) -> NomadSubject:
         return NomadSubject(tmp_path, nomad, proxy, token_file)
+
+
+class TestNomadAccess(Conformance, Adoption, Sickness):
+    """Namespaces, policies and roles; with a management token, because Nomad takes no other."""
+
+    @pytest.fixture
+    def subject(self, tmp_path: Path, nomad: NomadServer, proxy: Proxy, management_file: Path) -> AccessSubject:
+        return AccessSubject(tmp_path, nomad, proxy, management_file)

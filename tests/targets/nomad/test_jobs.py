@@ -126,7 +126,7 @@ def test_mistakes_have_file_and_line(make: Make) -> None:
 
 
 def test_only_what_agent_toml_allows(make: Make) -> None:
-    with pytest.raises(InvalidRevision, match=r"job:nightly is not among what agent\.toml lets this target own"):
+    with pytest.raises(InvalidRevision, match=r"variable:nomad/jobs/web is not among what agent\.toml lets this target own"):
         plan(make(only=["job:web", "job:report"]), FIRST)
 
 

@@ -1,4 +1,4 @@
-"""What the folder says: one job a file, in HCL2 or in the JSON of Nomad's API."""
+"""What the folder says of jobs: one a file, in HCL2 or in the JSON of Nomad's API."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from typing import Any
 
 from gitops_agent.errors import InvalidRevision
 from gitops_agent.model import Files, Origin, Resource
-from gitops_agent.targets.nomad.scan import jobs
+from gitops_agent.targets.nomad import scan
 
-_IGNORED = re.compile(r"(.*/)?(\.[^/]*|[^/]*\.md)")
-"""`.gitkeep`, `README.md`: for people."""
-_ENDINGS = (".nomad.hcl", ".hcl", ".nomad", ".nomad.json", ".json")
-_VARIABLES = ".vars"
+ENDINGS = (".nomad.hcl", ".hcl", ".nomad", ".nomad.json", ".json")
+VARIABLES = ".vars"
+_BLOCKS = frozenset({"job", "variable", "variables", "locals"})
 _NAME = re.compile(r"[^\s\x00/:]{1,128}")
 """Nomad takes more (`/`, `:`), which no path and no list of names takes without escapes."""
 
 
-def declared(files: Files) -> Iterator[Resource]:
+def jobs(files: Files) -> Iterator[Resource]:
     """`job:<id>`, with either `hcl` (and `variables`) or `job`, as JSON, in its spec. Raises InvalidRevision."""
-    stems = {_stem(path) for path in files if path.endswith(_ENDINGS)}
+    stems = {_stem(path) for path in files if path.endswith(ENDINGS)}
     for path, content in files.items():
-        if _IGNORED.fullmatch(path):
-            continue
-        text = _text(path, content)
-        if path.endswith(_VARIABLES):
-            if path.removesuffix(_VARIABLES) not in stems:
+        text = scan.text(path, content)
+        if path.endswith(VARIABLES):
+            if path.removesuffix(VARIABLES) not in stems:
                 raise InvalidRevision("has the variables of no job: there is no .hcl of that name beside it", file=path)
+            [*scan.blocks(path, text)]
         elif path.endswith(".json"):
             yield _from_json(path, text)
-        elif path.endswith(_ENDINGS):
-            variables = files.get(_stem(path) + _VARIABLES)
-            yield _from_hcl(path, text, None if variables is None else _text(_stem(path) + _VARIABLES, variables))
         else:
-            raise InvalidRevision("is nothing that a nomad folder holds: *.nomad.hcl, *.hcl, *.json, <name>.vars", file=path)
+            beside = _stem(path) + VARIABLES
+            yield _from_hcl(path, text, scan.text(beside, files[beside]) if beside in files else None)
 
 
 def _from_hcl(path: str, text: str, variables: str | None) -> Resource:
-    found = [*jobs(text)]
+    blocks = [*scan.blocks(path, text)]
+    for block in blocks:
+        if block.kind not in _BLOCKS:
+            raise InvalidRevision(f"{block.kind} is nothing that stands beside a job", file=path, line=block.line)
+    found = [block for block in blocks if block.kind == "job"]
     if not found:
         raise InvalidRevision('declares no job: there is no `job "name" {`', file=path)
     if len(found) > 1:
@@ -67,11 +67,4 @@ def _resource(name: str, spec: Mapping[str, Any], origin: Origin) -> Resource:
 
 
 def _stem(path: str) -> str:
-    return path.removesuffix(next(ending for ending in _ENDINGS if path.endswith(ending)))
-
-
-def _text(path: str, content: bytes) -> str:
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise InvalidRevision(f"is not UTF-8 at byte {error.start}", file=path) from None
+    return path.removesuffix(next(ending for ending in ENDINGS if path.endswith(ending)))
