@@ -1,10 +1,12 @@
 """The git repository an environment follows: a bare mirror, read in memory. Nothing is ever checked out.
 
 The only place that knows git; `remote` and `command` say how it is reached, `mirror` keeps the copy whole, `objects` and `tree`
-read it, `marks` remember what became of revisions, `notes` tell it to a repository that has no Gitea.
+read it, `signatures` say whose commits count, `marks` remember what became of revisions, `notes` tell it to a repository that has
+no Gitea.
 """
 
 from gitops_agent.source.remote import Remote
+from gitops_agent.source.signatures import Signers
 from gitops_agent.source.source import Source
 
-__all__ = ["Remote", "Source"]
+__all__ = ["Remote", "Signers", "Source"]

@@ -10,7 +10,7 @@ import base64
 import os
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gitops_agent import process, secret
@@ -54,13 +54,14 @@ class Git:
         stdin: bytes | None = None,
         timeout: float | None = None,
         accept: Sequence[int] = (0,),
+        env: Mapping[str, str] | None = None,
     ) -> Completed:
         """Runs a command on the bare repository `at`, or on none. Raises CommandFailed, without `status` when it took too long."""
         where = () if at is None else (f"--git-dir={at.absolute()}",)
         return process.run(
             ("git", *where, *arguments),
             timeout=timeout or self.remote.timeout,
-            env=foreign() | self.environment() | self._credentials(),
+            env=foreign() | self.environment() | self._credentials() | dict(env or {}),
             cwd=self._home,
             stdin=stdin,
             accept=accept,

@@ -14,6 +14,7 @@ from gitops_agent.source.mirror import Mirror
 from gitops_agent.source.notes import Notes
 from gitops_agent.source.objects import Damaged, Object, TooLarge
 from gitops_agent.source.remote import Remote
+from gitops_agent.source.signatures import Signatures, Signers
 from gitops_agent.source.tree import Limits, TreeReader
 
 _log = logging.getLogger(__name__)
@@ -29,11 +30,13 @@ class Source:
     `fetch`, `read`, `mark_…` and `tidy` are the worker's; the rest may be called from any thread.
     """
 
-    def __init__(self, remote: Remote, directory: Path, environment: str) -> None:
+    def __init__(self, remote: Remote, directory: Path, environment: str, signers: Signers | None = None) -> None:
+        """Without `signers` everybody's commits count."""
         self._remote = remote
         git = Git(remote, directory)
         self._mirror = Mirror(git, directory, environment)
         self._marks = self._mirror.marks
+        self._signatures = Signatures(git, directory, signers) if signers is not None else None
         self._notes = Notes(git, self._mirror.path)
         self._trees = TreeReader(Limits(remote.max_file_bytes, remote.max_tree_bytes))
 
@@ -65,6 +68,17 @@ class Source:
             return self._read(revision)
         except Damaged as error:
             raise Unavailable(f"{revision} cannot be read: {error}") from None
+
+    def verify(self, revision: Revision) -> None:
+        """Raises InvalidRevision unless what the revision brings was signed by those who may, Unavailable when that cannot be
+        checked. What was applied before is not asked about again."""
+        if self._signatures is not None:
+            self._signatures.check(self._mirror.path, revision, self.applied())
+
+    @property
+    def signed(self) -> bool:
+        """Whether only signed commits count."""
+        return self._signatures is not None
 
     def head(self) -> Revision | None:
         """Where the branch was when it was last fetched: what an agent that starts while Gitea is down goes on with."""
