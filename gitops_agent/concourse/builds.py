@@ -124,8 +124,8 @@ class Build:
                     log.add(event)
                     if time.monotonic() >= ends or stop():
                         break
-            if ended or status.ended:
-                return Verdict(self.status() if ended else status, log.reason, log.tail)
+            if ended or (status.ended and last == before):  # or its events are kept no longer
+                return Verdict(self.status(), log.reason, log.tail)
             if (stopped := stop()) or time.monotonic() >= ends:
                 self.abort()
                 return Verdict(self.status(), log.reason, log.tail, stopped=stopped, overdue=not stopped)

@@ -12,7 +12,7 @@ from collections.abc import Collection, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from gitops_agent import secret
 from gitops_agent.api import Answer, Api
@@ -119,7 +119,7 @@ class Session:
             client = (identity.name, _read(identity.secret_file))
             grant = {"grant_type": "client_credentials"}
         headers = {
-            "Authorization": f"Basic {b64encode(':'.join(client).encode()).decode()}",
+            "Authorization": f"Basic {b64encode(':'.join(quote(part, safe='') for part in client).encode()).decode()}",
             "Content-Type": "application/x-www-form-urlencoded",
         }
         body = urlencode({**grant, "scope": _SCOPE}).encode()

@@ -1,0 +1,83 @@
+"""One-off builds of the fake Concourse: a task's command really runs, on this host; what a build says is kept as events."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from typing import Any
+
+Json = Any
+
+
+class Build:
+    def __init__(self, number: int, plan: Json, names: Json, *, workers: bool) -> None:
+        self.number = number
+        self.names = names
+        self.events: list[Json] = []
+        self.status = "started"
+        self.changed = threading.Condition()
+        self._child: subprocess.Popen[str] | None = None
+        self._aborted = False
+        self.thread = threading.Thread(target=self._run, args=(plan, workers), daemon=True)
+
+    def to_json(self) -> Json:
+        number = self.number
+        return {"id": number, "name": str(number), "status": self.status, "api_url": f"/api/v1/builds/{number}", **self.names}
+
+    def abort(self) -> None:
+        with self.changed:
+            self._aborted = True
+            if self._child is not None and self._child.poll() is None:
+                os.killpg(self._child.pid, signal.SIGKILL)
+            self.changed.notify_all()
+
+    @property
+    def ended(self) -> bool:
+        return self.status not in ("pending", "started")
+
+    def _run(self, plan: Json, workers: bool) -> None:
+        self._say("status", {"status": "started"})
+        status = "succeeded"
+        with self.changed:
+            while not workers and not self._aborted:
+                self.changed.wait()
+        for step in plan.get("do", [plan]):
+            if status == "succeeded" and "task" in step:
+                status = self._task(step)
+        self._end("aborted" if self._aborted else status)
+
+    def _task(self, step: Json) -> str:
+        origin = {"id": step["id"]}
+        self._say("initialize-task", {"origin": origin})
+        config = step["task"].get("config") or {}
+        if "rootfs_uri" not in config:
+            self._say("error", {"message": "rootfs must not be empty", "origin": origin})
+            return "errored"
+        command = [config["run"]["path"], *config["run"].get("args", [])]
+        with self.changed:
+            if self._aborted:
+                return "aborted"
+            self._child = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+            )
+        assert self._child.stdout is not None
+        with self._child as child:
+            for line in self._child.stdout:  # a terminal, as there: CR LF
+                self._say("log", {"payload": line.replace("\n", "\r\n"), "origin": {**origin, "source": "stdout"}})
+        self._say("finish-task", {"exit_status": child.returncode, "origin": origin})
+        return "failed" if child.returncode else "succeeded"
+
+    def _end(self, status: str) -> None:
+        self._say("status", {"status": status})
+        with self.changed:
+            self.status = status
+            self.changed.notify_all()
+
+    def _say(self, name: str, data: Json) -> None:
+        with self.changed:
+            number = str(len(self.events))
+            self.events.append({"data": {"time": int(time.time()), **data}, "event": name, "version": "1.0", "event_id": number})
+            self.changed.notify_all()
