@@ -15,7 +15,8 @@ from gitops_agent import errors, settings, targets
 from gitops_agent.target import TargetSettings
 from tests.conftest import ROOT
 
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("repo-template/**/*.md")])
+_FOLDERS = ("docs", "repo-template", "small-example", "stack")
+PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in _FOLDERS for page in ROOT.glob(f"{folder}/**/*.md"))])
 _BLOCK = re.compile(r"^```(?:sh|console|bash)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
 

@@ -66,7 +66,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
 def repo(tmp_path: Path, here: Cli) -> Path:
     """A config repo made by `init`."""
     path = tmp_path / "repo"
-    assert here("init", path).status == 0
+    assert here("init", "--small", path).status == 0
     return path
 
 

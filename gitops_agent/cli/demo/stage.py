@@ -146,7 +146,7 @@ class Stage:
         return self._log.read_text() if self._log.exists() else ""
 
     def _write_repository(self) -> None:
-        shutil.copytree(shared("repo-template"), self.clone)
+        shutil.copytree(shared("small-example"), self.clone)
         (self.clone / f"values/{ENVIRONMENT}.yaml").write_text(
             f"# What the demo has of its own.\nnginx:\n  directory: {self.base}/nginx\n  listen: 127.0.0.1:{self._ports[0]}\n"
         )
