@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from gitops_agent.adopted import Adopted
 from gitops_agent.errors import AgentError, InvalidRevision
 from gitops_agent.model import HEALTHY, Action, Batch, Change, Files, Health, Resource, State
 from gitops_agent.plan import Plan
 from gitops_agent.target import Site, Target, collect
 from gitops_agent.targets.vault.access import Access
-from gitops_agent.targets.vault.adopted import Adopted
 from gitops_agent.targets.vault.audit import AuditDevices
 from gitops_agent.targets.vault.client import Client
 from gitops_agent.targets.vault.entries import Entries
@@ -20,7 +20,7 @@ from gitops_agent.targets.vault.mounts import AuthMethods, Engines
 from gitops_agent.targets.vault.own_access import OwnAccess
 from gitops_agent.targets.vault.paths import Paths
 from gitops_agent.targets.vault.policies import Policies
-from gitops_agent.targets.vault.record import Record
+from gitops_agent.targets.vault.record import Note, Record
 from gitops_agent.targets.vault.resource_type import NOTHING, ResourceType
 from gitops_agent.targets.vault.settings import VaultSettings
 
@@ -77,7 +77,8 @@ class Vault(Target):
         for resource in desired:
             if not self.settings.allows(resource.name):
                 raise _not_allowed(resource)
-        known = {**self._adopted.notes(), **self._record.look()}
+        adopted = {name: Note(written) for name, written in self._adopted.notes().items()}
+        known = {**adopted, **self._record.look()}
         owned = {name: note for name, note in known.items() if self.settings.allows(name)}
         # What a target never had to do with is not asked for, and needs no permission.
         concerned = {_label(name) for name in (*desired.resources, *owned)}
@@ -102,7 +103,7 @@ class Vault(Target):
         claimed name without an object is simply created by the next run, and what it did not note is written once more."""
         adopted = plan.only(Action.ADOPT).changes
         if adopted:
-            self._adopted.add({change.name: self._type(change).adopt(change) for change in adopted})
+            self._adopted.add({change.name: self._type(change).adopt(change).written for change in adopted})
             yield adopted
         yield from self._put(plan.only(Action.CREATE, Action.UPDATE).changes)
         yield from self._delete(plan.only(Action.DELETE).changes)
