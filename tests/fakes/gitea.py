@@ -1,4 +1,5 @@
-"""A Gitea as far as the agent needs one: commit statuses, commits and webhooks of repositories, tokens with scopes.
+"""A Gitea as far as the agent needs one: commit statuses, commits and webhooks of repositories, tokens with scopes, and what the
+kind `gitea` looks after.
 
 It does what Gitea 1.26.3 was seen doing, oddities included: tests/test_gitea_recorded.py plays the exchanges recorded there against
 it. State survives `stop()` and `start()`, on the same port. Every request is kept, also those answered with trouble.
@@ -7,6 +8,7 @@ it. State survives `stop()` and `start()`, on the same port. Every request is ke
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import re
 import threading
@@ -17,15 +19,28 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.fakes import gitea_api
 from tests.fakes.gitea_api import ROUTES, Asked
-from tests.fakes.gitea_state import Json, Reply, Repository, Request, Trouble
+from tests.fakes.gitea_inside import ROUTES as INSIDE
+from tests.fakes.gitea_people import People
+from tests.fakes.gitea_state import Json, Organisation, Reply, Repository, Request, Trouble
 from tests.fakes.http import Server
+
+_SCOPES = {"repos": ("repository",), "orgs": ("organization",), "teams": ("organization",), "user": ("user",)}
+"""By the first part of the path."""
 
 
 class FakeGitea:
     def __init__(self, port: int = 0) -> None:
         self.repositories: dict[str, Repository] = {}
         self.tokens: dict[str, frozenset[str]] = {}
+        """Their scopes. A user's password is one that may do everything."""
+        self.owners: dict[str, str] = {}
+        """The user of a token; one without may see all repositories."""
+        self.users: set[str] = set()
+        self.admins: set[str] = set()
+        self.organisations: dict[str, Organisation] = {}
+        self._numbers = itertools.count(1)
         self.trouble = Trouble()
         self.largest_page = 50
         self.requests: list[Request] = []
@@ -65,6 +80,15 @@ class FakeGitea:
         self.tokens[token] = frozenset(scopes or ("write:repository",))
         return token
 
+    def add_user(self, name: str, password: str, *, admin: bool = False) -> None:
+        self.users.add(name)
+        self.owners[self.add_token(password, "all")] = name
+        if admin:
+            self.admins.add(name)
+
+    def number(self) -> int:
+        return next(self._numbers)
+
     def statuses(self, repository: str, sha: str, context: str | None = None) -> list[tuple[str, str]]:
         """(state, description) of a commit's statuses, oldest first."""
         with self._changed:
@@ -103,27 +127,63 @@ class FakeGitea:
 
     def _route(self, method: str, path: str, query: dict[str, str], token: str | None, body: bytes) -> Reply:
         if token and token not in self.tokens:
-            return self._problem(401, "invalid username, password or token")
+            return self.problem(401, "invalid username, password or token")
         if (method, path) == ("GET", "/api/v1/version"):
             return Reply(200, {"version": "1.26.3"})
         match = re.fullmatch(r"/api/v1/repos/([^/]+/[^/]+)(/.*)?", path)
+        lacking = self._lacking(method, path.removeprefix("/api/v1/"), token)
+        if lacking is not None:
+            return lacking
         if match is None:
-            return self._problem(404, "not found", errors=None)
-        wanted = "read:repository" if method == "GET" else "write:repository"
-        scopes = self.tokens.get(token or "", frozenset())
-        if token and not scopes & {wanted, "write:repository", "all"}:
-            lacks = f"required=[{wanted}], token scope={','.join(sorted(scopes))}"
-            return self._problem(403, f"token does not have at least one of required scope(s), {lacks}")
+            return self._people(method, path.removeprefix("/api/v1"), query, token, body)
         repository = self.repositories.get(match[1])
-        for allowed, pattern, answer in ROUTES:
+        if repository is None or not (self._sees(token, repository) or not repository.private):
+            return self.problem(404, "not found", errors=None)
+        if (method, match[2]) == ("DELETE", None):
+            del self.repositories[match[1]]
+            return Reply(204)
+        for allowed, pattern, answer in (*ROUTES, *INSIDE):
             found = re.fullmatch(pattern, match[2] or "")
-            if method == allowed and found and repository is not None and (token or not repository.private):
+            if method == allowed and found:
                 if not token and (method != "GET" or pattern == "/hooks"):
-                    return self._problem(401, "token is required")
-                return answer(Asked(self.url, repository, found.groups(), query, body, self.largest_page))
-        return self._problem(404, "not found", errors=None)
+                    return self.problem(401, "token is required")
+                return answer(self._asked(repository, found.groups(), query, body))
+        return self.problem(404, "not found", errors=None)
 
-    def _problem(self, status: int, message: str, **more: Json) -> Reply:
+    def shown(self, repository: Repository) -> Json:
+        return gitea_api.repository(self._asked(repository, (), {}, b"")).body
+
+    def _asked(self, repository: Repository, parts: tuple[str, ...], query: dict[str, str], body: bytes) -> Asked:
+        writers = frozenset(user for user in self.users if self._in(user, repository))
+        return Asked(self.url, repository, parts, query, body, self.largest_page, self.number, frozenset(self.users), writers)
+
+    def _lacking(self, method: str, path: str, token: str | None) -> Reply | None:
+        scopes = self.tokens.get(token or "", frozenset())
+        for category in _SCOPES.get(path.partition("/")[0], ()) + (("repository",) if path == "user/repos" else ()):
+            wanted = f"{'read' if method == 'GET' else 'write'}:{category}"
+            if token and not scopes & {wanted, f"write:{category}", "all"}:
+                lacks = f"required=[{wanted}], token scope={','.join(sorted(scopes))}"
+                return self.problem(403, f"token does not have at least one of required scope(s), {lacks}")
+        return None
+
+    def _people(self, method: str, path: str, query: dict[str, str], token: str | None, body: bytes) -> Reply:
+        people = People(self, self.owners.get(token or "", ""), query, body)
+        if path.startswith(("/orgs/", "/teams/")) and method != "GET" and not people.may_own(path):
+            return self.problem(403, "Must be an organization owner")
+        return people.answer(method, path) or self.problem(404, "not found", errors=None)
+
+    def _sees(self, token: str | None, repository: Repository) -> bool:
+        return bool(token) and (token not in self.owners or self._in(self.owners[token or ""], repository))
+
+    def _in(self, user: str, repository: Repository) -> bool:
+        owner = repository.name.partition("/")[0]
+        teams = self.organisations[owner].teams if owner in self.organisations else []
+        through = any(
+            user in team.members and (not index or repository.name in team.repositories) for index, team in enumerate(teams)
+        )
+        return user in self.admins or user == owner or through
+
+    def problem(self, status: int, message: str, **more: Json) -> Reply:
         return Reply(status, {**more, "message": message, "url": f"{self.url}/api/swagger"})
 
 
@@ -147,7 +207,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_POST = do_DELETE = _serve  # noqa: N815 -- the names http.server asks for
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 -- the names http.server asks for
 
     def log_message(self, *_: object) -> None:
         pass

@@ -12,6 +12,34 @@ from tests.fakes.gitea_state import Json, Reply, Repository
 
 _DEFAULT_PAGE = 30
 _ZERO_TIME = "0001-01-01T00:00:00Z"
+DEFAULTS: Mapping[str, Json] = {
+    "description": "",
+    "website": "",
+    "template": False,
+    "archived": False,
+    "topics": [],
+    "updated_at": _ZERO_TIME,
+    **dict.fromkeys(
+        (
+            "has_issues",
+            "has_wiki",
+            "has_pull_requests",
+            "has_projects",
+            "has_releases",
+            "has_packages",
+            "allow_merge_commits",
+            "allow_rebase",
+            "allow_rebase_explicit",
+            "allow_squash_merge",
+            "allow_fast_forward_only_merge",
+            "allow_rebase_update",
+        ),
+        True,
+    ),
+    "has_actions": False,
+    "default_merge_style": "merge",
+    "default_delete_branch_after_merge": False,
+}
 _BAD = ("failure", "error", "warning")
 
 
@@ -25,6 +53,11 @@ class Asked:
     query: Mapping[str, str]
     body: bytes
     largest_page: int
+    number: Callable[[], int] = lambda: 1
+    """The next id of anything."""
+    users: frozenset[str] = frozenset()
+    writers: frozenset[str] = frozenset()
+    """Who has a right to write to the repository."""
 
     @property
     def api(self) -> str:
@@ -42,11 +75,13 @@ class Asked:
 def repository(asked: Asked) -> Reply:
     owner, _, name = asked.repository.name.partition("/")
     known = {
-        "id": 1,
+        "id": asked.repository.id,
         "name": name,
         "full_name": asked.repository.name,
         "private": asked.repository.private,
         "default_branch": "main",
+        **DEFAULTS,
+        **asked.repository.settings,
     }
     return Reply(200, {**known, "owner": _user(asked.url, owner), "html_url": f"{asked.url}/{asked.repository.name}"})
 
@@ -126,8 +161,8 @@ def create_hook(asked: Asked) -> Reply:
         "type": form["type"],
         "branch_filter": form.get("branch_filter", ""),
         "config": form["config"],
-        "events": form.get("events") or ["push"],
-        "authorization_header": "",
+        "events": _expanded(form.get("events")),
+        "authorization_header": form.get("authorization_header", ""),
         "active": form.get("active", False),
         "updated_at": _ZERO_TIME,
         "created_at": _ZERO_TIME,
@@ -135,6 +170,24 @@ def create_hook(asked: Asked) -> Reply:
     asked.repository.hooks.append(hook)
     asked.repository.next_hook += 1
     return Reply(201, _shown(hook))
+
+
+def edit_hook(asked: Asked) -> Reply:
+    """What is not said is reset, and the secret stays as it was, whatever is said."""
+    form = json.loads(asked.body)
+    hook = next((hook for hook in asked.repository.hooks if str(hook["id"]) == asked.parts[0]), None)
+    if hook is None:
+        return asked.problem(404, "not found", errors=None)
+    hook["config"] |= {name: value for name, value in (form.get("config") or {}).items() if name != "secret"}
+    hook |= {"events": _expanded(form.get("events")), "branch_filter": form.get("branch_filter", "")}
+    hook |= {"active": form.get("active", hook["active"]), "authorization_header": form.get("authorization_header", "")}
+    return Reply(200, _shown(hook))
+
+
+def _expanded(events: list[str] | None) -> list[str]:
+    parts = ("assign", "comment", "label", "milestone", "review", "review_request", "sync")
+    inner = [f"pull_request_{part}" for part in parts] if "pull_request" in (events or ()) else []
+    return [*(events or ["push"]), *inner]
 
 
 def delete_hook(asked: Asked) -> Reply:
@@ -164,6 +217,7 @@ ROUTES: tuple[tuple[str, str, Answer], ...] = (
     ("GET", r"/commits/([^/]+)/status", combined_status),
     ("GET", r"/hooks", list_hooks),
     ("POST", r"/hooks", create_hook),
+    ("PATCH", r"/hooks/([0-9]+)", edit_hook),
     ("DELETE", r"/hooks/([0-9]+)", delete_hook),
 )
 """Method, path below the repository, and what answers."""

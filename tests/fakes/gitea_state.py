@@ -23,6 +23,12 @@ class Repository:
     """By commit, in the order they came: nothing is ever taken out."""
     hooks: list[dict[str, Json]] = field(default_factory=list)
     next_hook: int = 1
+    id: int = 1
+    settings: dict[str, Json] = field(default_factory=dict)
+    """What PATCH has changed, topics among them."""
+    keys: list[dict[str, Json]] = field(default_factory=list)
+    protections: dict[str, dict[str, Json]] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
 
     def has(self, sha: str) -> bool:
         if sha in self.commits:
@@ -31,6 +37,24 @@ class Repository:
             return False
         command = ["git", "-C", str(self.git), "cat-file", "-e", f"{sha}^{{commit}}"]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@dataclass
+class Team:
+    id: int
+    name: str
+    fields: dict[str, Json]
+    members: list[str] = field(default_factory=list)
+    repositories: list[str] = field(default_factory=list)
+    """Full names."""
+
+
+@dataclass
+class Organisation:
+    id: int
+    name: str
+    fields: dict[str, Json]
+    teams: list[Team] = field(default_factory=list)
 
 
 @dataclass

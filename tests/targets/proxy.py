@@ -43,7 +43,7 @@ class Proxy:
                     self.end_headers()
                     self.wfile.write(content)
 
-            do_GET = do_POST = do_PUT = do_DELETE = do_LIST = _forward  # noqa: N815
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_LIST = _forward  # noqa: N815
 
             def log_message(self, *arguments: object) -> None:
                 pass

@@ -1,0 +1,79 @@
+"""What the modules of this package have in common: each looks after one type of resource."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, TypeAlias
+from urllib.parse import quote
+
+from gitops_agent.errors import ApplyFailed, InvalidRevision
+from gitops_agent.model import Change, Files, Resource
+
+Resources: TypeAlias = Mapping[str, Resource]
+Note: TypeAlias = Mapping[str, Any]
+"""What is remembered of one resource, as plain JSON: an `id`, keyed digests of what was `written` and cannot be read, the optional
+fields that were `said`."""
+Notes: TypeAlias = Mapping[str, Note]
+
+
+class ResourceType(ABC):
+    """One type of resource. Its resources are named `<label>:<name>`."""
+
+    label: ClassVar[str]
+    file: ClassVar[str]
+    """Its resources are declared in `<file>.yaml` and `<file>-<anything>.yaml`."""
+
+    @property
+    def files(self) -> re.Pattern[str]:
+        return re.compile(rf"{self.file}(-[^/]+)?\.ya?ml")
+
+    @abstractmethod
+    def parse(self, files: Files) -> Iterator[Resource]:
+        """What its files say. Raises InvalidRevision."""
+
+    @abstractmethod
+    def observe(self, desired: Resources, owned: Notes) -> Iterator[Resource]:
+        """What there is under a desired or an owned name."""
+
+    @abstractmethod
+    def put(self, change: Change) -> Note:
+        """Creates or updates; gives what the record shall say. Raises ApplyFailed, Conflict, Unavailable."""
+
+    @abstractmethod
+    def delete(self, change: Change) -> None:
+        """Deletes; what is gone already is fine."""
+
+    def adopt(self, change: Change) -> Note:  # noqa: ARG002 -- most types have nothing to remember
+        """Takes over what is as declared; gives what there is to remember. Writes nothing to Gitea."""
+        return {}
+
+
+def insist(change: Change, made: Mapping[str, Any]) -> None:
+    """Raises ApplyFailed where Gitea took a change and dropped a part of it without a word, as it does with users that have no
+    right to a repository, and with branches that do not exist."""
+    wanted = change.resource.spec
+    dropped = [field for field in wanted if made.get(field) != wanted[field]]
+    if dropped:
+        raise ApplyFailed(f"gitea took {change.name}, but not as declared: {', '.join(dropped)}")
+
+
+def below(name: str) -> tuple[str, str]:
+    """`webhook:acme/shop/agent` → the path of its repository in the API, and the last part of its name."""
+    owner, repository, rest = name.partition(":")[2].split("/", 2)
+    return f"/repos/{owner}/{repository}", rest
+
+
+def escaped(name: str) -> str:
+    return quote(name, safe="")
+
+
+def mistake(message: str, resource: Resource) -> InvalidRevision:
+    origin = resource.origin
+    return InvalidRevision(message, file=origin.file if origin else "", line=origin.line if origin else 0)
+
+
+def same_names(wanted: list[str], live: list[str]) -> list[str]:
+    """The wanted list where both hold the same names in whatever order and case, the sorted live one otherwise."""
+    return wanted if sorted(map(str.lower, wanted)) == sorted(map(str.lower, live)) else sorted(live)
