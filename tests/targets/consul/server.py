@@ -37,7 +37,7 @@ _KINDS = (
 class ConsulServer:
     """Looks at and changes Consul without any code of the agent's. `secret` is the management token."""
 
-    def __init__(self, program: str, directory: Path, free_port: Callable[[], int]) -> None:
+    def __init__(self, program: str, directory: Path, free_port: Callable[[], int], *options: str) -> None:
         ports = {name: free_port() for name in ("http", "server", "serf_lan", "serf_wan")}
         acl = {"enabled": True, "default_policy": "deny"}
         config = {"ports": {**ports, "dns": -1, "grpc": -1}, "bind_addr": "127.0.0.1", "acl": acl, "disable_update_check": True}
@@ -45,7 +45,7 @@ class ConsulServer:
         self.url = f"http://127.0.0.1:{ports['http']}"
         self.log = directory / "consul.log"
         self.secret = ""
-        command = [program, "agent", "-dev", "-node=test", f"-config-file={directory / 'config.json'}"]
+        command = [program, "agent", "-dev", "-node=test", f"-config-file={directory / 'config.json'}", *options]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:
