@@ -36,8 +36,9 @@ def eventually(condition: Callable[[], Any], timeout: float = 20, what: str = ""
 class Running:
     """`start` may be called again after `kill` or `stop`: the state directory stays."""
 
-    def __init__(self, path: Path, git_server: GitServer, gitea: FakeGitea, port: int) -> None:
+    def __init__(self, path: Path, git_server: GitServer, gitea: FakeGitea, port: int, environment: str = "test") -> None:
         self.path = path
+        self.name = environment
         self.git_server = git_server
         self.gitea = gitea
         self.author = Author(path / "author", git_server.repository(REPOSITORY))
@@ -58,7 +59,7 @@ class Running:
 state = "{self.path}/state"
 [serve]
 listen = "127.0.0.1:{self.port}"
-[environments.test]
+[environments.{self.name}]
 source = "{self.git_server.url(REPOSITORY)}"
 gitea = "{self.gitea.url}"
 token_file = "{self.path}/bot-token"
@@ -68,13 +69,13 @@ webhook_secret_file = "{self.path}/webhook-secret"
 {targets or self.target("pages")}
 """)
 
-    def target(self, name: str, **settings: object) -> str:
+    def target(self, name: str, kind: str = "files", **settings: object) -> str:
+        settings = settings if "directory" in settings or kind != "files" else {"directory": f"{self.path}/{name}", **settings}
         more = "\n".join(f"{key} = {json.dumps(value)}" for key, value in settings.items())
         return f"""
-[[environments.test.targets]]
-kind = "files"
+[[environments.{self.name}.targets]]
+kind = "{kind}"
 name = "{name}"
-directory = "{self.path}/{name}"
 {more}
 """
 
@@ -130,15 +131,15 @@ directory = "{self.path}/{name}"
         return json.loads(answer)
 
     def environment(self) -> Any:
-        return self.api("/environments/test")
+        return self.api(f"/environments/{self.name}")
 
-    def state(self, sha: str, context: str = "gitops/test") -> str:
+    def state(self, sha: str, context: str = "") -> str:
         """The newest state Gitea has of a commit; empty when none."""
-        said = self.gitea.statuses(REPOSITORY, sha, context)
+        said = self.gitea.statuses(REPOSITORY, sha, context or f"gitops/{self.name}")
         return said[-1][0] if said else ""
 
-    def settled(self, sha: str, state: str = "success") -> None:
-        eventually(lambda: self.state(sha) == state, what=f"{sha[:10]} {state}: {self.gitea.statuses(REPOSITORY, sha)}")
+    def settled(self, sha: str, state: str = "success", timeout: float = 20) -> None:
+        eventually(lambda: self.state(sha) == state, timeout, what=f"{sha[:10]} {state}: {self.gitea.statuses(REPOSITORY, sha)}")
 
     def _ask(self, path: str, headers: dict[str, str] | None = None, body: object = None) -> tuple[int, str]:
         data = None if body is None else json.dumps(body).encode()
