@@ -1,0 +1,125 @@
+"""The Vault of the stack: a real server with the configuration that ships, and everything in it that the folder declares."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from gitops_agent.model import Files
+from gitops_agent.target import Site, Target
+from tests.conformance.converge import converge
+from tests.conformance.subject import KEY, build
+from tests.stack import rendered
+from tests.targets.vault.server import VaultServer
+
+_SERVERS = [pytest.param("bao", marks=pytest.mark.server)]
+if "VAULT_LIVE_BIN" in os.environ:
+    _SERVERS.append(pytest.param("vault-live", marks=pytest.mark.live))
+_PORTS = ("8200", "8201")
+
+
+class _StackServer(VaultServer):
+    """Started with the stack's own configuration, but for ports and the path of its data."""
+
+    def __init__(self, program: str, directory: Path, free_port: Callable[[], int]) -> None:
+        self.is_vault = Path(program).name.startswith("vault")
+        # Nomad is not here, and both ask it for its keys when workload identities are configured.
+        self.files = rendered.tree(f"features: {{openbao: {str(not self.is_vault).lower()}, nomad_workload_identity: false}}")
+        text = rendered.plain(self.files)["vault-server/vault.hcl"].decode()
+        data = directory / "data"
+        data.mkdir()
+        text = (
+            text.replace("/vault/file", str(data)).replace("http://vault:", "http://127.0.0.1:").replace("0.0.0.0:", "127.0.0.1:")
+        )
+        for port in _PORTS:
+            text = text.replace(f":{port}", f":{free_port()}")
+        (directory / "server.hcl").write_text(text)
+        self._directory, self._program = directory, program
+        self.url = text.split('api_addr     = "')[1].split('"')[0]
+        self.root = self._key = ""
+        self.start()
+        made = self.call("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
+        self.root, self._key = made["root_token"], made["keys_base64"][0]
+        self.unseal()
+
+    @property
+    def said(self) -> str:
+        return (self._directory / "server.log").read_text()
+
+
+@pytest.fixture(scope="module", params=_SERVERS)
+def vault(
+    request: pytest.FixtureRequest,
+    binary: Callable[[str], str],
+    free_port: Callable[[], int],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[_StackServer]:
+    """With everything in it that the folder declares."""
+    running = _StackServer(binary(request.param), tmp_path_factory.mktemp("vault"), free_port)
+    target = _target(running, running.root, tmp_path_factory.mktemp("site"))
+    converge(target, _folder(running), secrets=rendered.Secrets())
+    target.close()
+    yield running
+    running.stop()
+
+
+def _folder(server: _StackServer) -> Files:
+    return rendered.folder(server.files, "vault")
+
+
+def _target(server: _StackServer, token: str, directory: Path) -> Target:
+    (directory / "token").write_text(token)
+    settings = {"address": server.url, "token_file": str(directory / "token"), "secrets": ["file:*"]}
+    return build("vault", settings, Site("test", directory, KEY))
+
+
+def _token(server: _StackServer, policy: str) -> str:
+    made = server.call("POST", "auth/token/create", {"policies": [policy], "no_parent": True, "period": "24h"})
+    return str(made["auth"]["client_token"])
+
+
+def test_the_agent_finds_nothing_to_do_and_may_see_that(vault: _StackServer, tmp_path: Path) -> None:
+    """A second look writes nothing. With the policy that the folder itself declares for the agent, and no other; it lacks what was
+    noted in the first agent's directory, so what cannot be read is taken from the record in Vault."""
+    target = _target(vault, _token(vault, "gitops-agent"), tmp_path)
+    assert not converge(target, _folder(vault), secrets=rendered.Secrets())
+    target.close()
+
+
+def test_the_agent_may_change_what_the_folder_holds(vault: _StackServer, tmp_path: Path) -> None:
+    target = _target(vault, _token(vault, "gitops-agent"), tmp_path)
+    changed = {path: content.replace(b"ttl: 1h", b"ttl: 2h") for path, content in _folder(vault).items()}
+    changed["policies/prometheus.hcl"] += b'path "sys/health" { capabilities = ["read"] }\n'
+    assert converge(target, changed, secrets=rendered.Secrets())
+    assert "sys/health" in vault.call("GET", "sys/policies/acl/prometheus")["data"]["policy"]
+    converge(target, _folder(vault), applied=changed, secrets=rendered.Secrets())
+    target.close()
+
+
+def test_prometheus_reads_metrics_and_nothing_else(vault: _StackServer) -> None:
+    token = _token(vault, "prometheus")
+    address, bearer = f"{vault.url}/v1/sys/metrics?format=prometheus", {"Authorization": f"Bearer {token}"}
+    assert "vault_core_unsealed" in requests.get(address, headers=bearer, timeout=10).text
+    assert requests.get(address, timeout=10).status_code == 403
+    for path in ("kv/data/test/example-server", "sys/policies/acl", "sys/mounts"):
+        with pytest.raises(AssertionError, match="403"):
+            vault.call("GET", path, token=token)
+
+
+def test_the_example_job_reads_its_own_secret_only(vault: _StackServer) -> None:
+    token = _token(vault, "example-server")
+    said = vault.call("GET", "kv/data/test/example-server", token=token)["data"]["data"]
+    assert said["greeting"] == "Hello from Vault"
+    assert len(said["api_key"]) == 32
+    with pytest.raises(AssertionError, match="403"):
+        vault.call("GET", "kv/data/test/another", token=token)
+
+
+def test_every_request_is_told_to_the_audit_without_its_secrets(vault: _StackServer) -> None:
+    said = vault.call("GET", "kv/data/test/example-server")["data"]["data"]
+    assert '"path":"kv/data/test/example-server"' in vault.said
+    assert said["api_key"] not in vault.said
