@@ -30,24 +30,27 @@ class Secrets(dict[str, str]):
         return True
 
 
-def tree(overlay: str = "") -> Files:
-    """All files, by their path in the config repo; `overlay` is YAML over values/common.yaml. Secrets are placeholders."""
+def tree(*folders: str, overlay: str = "") -> Files:
+    """These folders, by paths in the config repo; all of them if none is named. `overlay` is YAML over values/common.yaml. Secrets
+    are placeholders."""
     files = {
         str(path.relative_to(start)): path.read_bytes()
         for start in (ROOT / "stack", ROOT / "repo-template")
         for path in sorted(start.rglob("*"))
         if path.is_file()
     }
+    wanted = {path: content for path, content in files.items() if not folders or path.split("/")[0] in {"values", *folders}}
+    shared = {path: content for path, content in files.items() if path.startswith("_")}
     renderer = Renderer()
     try:
-        return renderer.render({**files, "values/test.yaml": overlay.encode()}, "test", Revision("0" * 40, "main"), KEY)
+        return renderer.render({**wanted, **shared, "values/test.yaml": overlay.encode()}, "test", Revision("main", "0" * 40), KEY)
     finally:
         renderer.close()
 
 
-def folder(files: Files, name: str) -> Files:
-    """One target's part, by paths inside its folder."""
-    return {path.removeprefix(f"{name}/"): content for path, content in files.items() if path.startswith(f"{name}/")}
+def folder(name: str, overlay: str = "") -> Files:
+    """One target's files, by paths inside its folder."""
+    return {path.removeprefix(f"{name}/"): content for path, content in tree(name, overlay=overlay).items()}
 
 
 def plain(files: Files) -> Files:

@@ -27,7 +27,7 @@ if "CONSUL_LIVE_BIN" in os.environ:
 @pytest.fixture(scope="module")
 def files() -> Files:
     """Without Nomad, whom Consul asks for its keys when the auth method is written."""
-    return rendered.tree(_WITHOUT_NOMAD)
+    return rendered.folder("consul", _WITHOUT_NOMAD)
 
 
 @pytest.fixture(scope="module", params=_SERVERS)
@@ -48,7 +48,7 @@ def consul(server: ConsulServer, files: Files, tmp_path_factory: pytest.TempPath
     """With everything in it that the folder declares."""
     directory = tmp_path_factory.mktemp("site")
     target = _target(server, server.secret, directory)
-    converge(target, rendered.folder(files, "consul"), secrets=rendered.Secrets())
+    converge(target, files, secrets=rendered.Secrets())
     target.close()
     return server
 
@@ -65,9 +65,9 @@ def _ask(server: ConsulServer, consumer: str, method: str, path: str, body: Any 
 
 
 @pytest.mark.server
-def test_consul_takes_the_servers_configuration(files: Files, tmp_path: Path, binary: Callable[[str], str]) -> None:
+def test_consul_takes_the_servers_configuration(tmp_path: Path, binary: Callable[[str], str]) -> None:
     """But for ui.hcl, which the old Consul that CI has does not know."""
-    directory = rendered.write(rendered.folder(files, "consul-server"), tmp_path)
+    directory = rendered.write(rendered.folder("consul-server"), tmp_path)
     done = subprocess.run(
         [binary("consul"), "validate", str(directory / "consul.hcl")], capture_output=True, text=True, check=False
     )
@@ -76,8 +76,8 @@ def test_consul_takes_the_servers_configuration(files: Files, tmp_path: Path, bi
 
 @pytest.mark.live
 @pytest.mark.skipif("CONSUL_LIVE_BIN" not in os.environ, reason="CONSUL_LIVE_BIN names no Consul")
-def test_a_new_consul_takes_all_of_it(files: Files, tmp_path: Path) -> None:
-    directory = rendered.write(rendered.folder(files, "consul-server"), tmp_path)
+def test_a_new_consul_takes_all_of_it(tmp_path: Path) -> None:
+    directory = rendered.write(rendered.folder("consul-server"), tmp_path)
     subprocess.run([os.environ["CONSUL_LIVE_BIN"], "validate", str(directory)], check=True)
 
 
@@ -85,7 +85,7 @@ def test_the_agent_finds_nothing_to_do_and_may_see_that(consul: ConsulServer, fi
     """With the token that the folder itself declares for the agent, and no other."""
     target = _target(consul, rendered.value("file:gitops-agent-consul-token"), tmp_path)
     index = consul.call("GET", "/v1/agent/self")["Stats"]["raft"]["last_log_index"]
-    assert not converge(target, rendered.folder(files, "consul"), secrets=rendered.Secrets())
+    assert not converge(target, files, secrets=rendered.Secrets())
     after = consul.call("GET", "/v1/agent/self")["Stats"]["raft"]["last_log_index"]
     assert int(after) - int(index) < 3  # Consul writes something of its own now and then
     target.close()

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import requests
 
-from gitops_agent.model import Files
 from gitops_agent.target import Site, Target
 from tests.conformance.converge import converge
 from tests.conformance.subject import KEY, build
@@ -28,8 +27,9 @@ class _StackServer(VaultServer):
     def __init__(self, program: str, directory: Path, free_port: Callable[[], int]) -> None:
         self.is_vault = Path(program).name.startswith("vault")
         # Nomad is not here, and both ask it for its keys when workload identities are configured.
-        self.files = rendered.tree(f"features: {{openbao: {str(not self.is_vault).lower()}, nomad_workload_identity: false}}")
-        text = rendered.plain(self.files)["vault-server/vault.hcl"].decode()
+        values = f"features: {{openbao: {str(not self.is_vault).lower()}, nomad_workload_identity: false}}"
+        self.files = rendered.folder("vault", values)
+        text = rendered.folder("vault-server", values)["vault.hcl"].decode()
         data = directory / "data"
         data.mkdir()
         text = (
@@ -61,14 +61,10 @@ def vault(
     """With everything in it that the folder declares."""
     running = _StackServer(binary(request.param), tmp_path_factory.mktemp("vault"), free_port)
     target = _target(running, running.root, tmp_path_factory.mktemp("site"))
-    converge(target, _folder(running), secrets=rendered.Secrets())
+    converge(target, running.files, secrets=rendered.Secrets())
     target.close()
     yield running
     running.stop()
-
-
-def _folder(server: _StackServer) -> Files:
-    return rendered.folder(server.files, "vault")
 
 
 def _target(server: _StackServer, token: str, directory: Path) -> Target:
@@ -86,17 +82,17 @@ def test_the_agent_finds_nothing_to_do_and_may_see_that(vault: _StackServer, tmp
     """A second look writes nothing. With the policy that the folder itself declares for the agent, and no other; it lacks what was
     noted in the first agent's directory, so what cannot be read is taken from the record in Vault."""
     target = _target(vault, _token(vault, "gitops-agent"), tmp_path)
-    assert not converge(target, _folder(vault), secrets=rendered.Secrets())
+    assert not converge(target, vault.files, secrets=rendered.Secrets())
     target.close()
 
 
 def test_the_agent_may_change_what_the_folder_holds(vault: _StackServer, tmp_path: Path) -> None:
     target = _target(vault, _token(vault, "gitops-agent"), tmp_path)
-    changed = {path: content.replace(b"ttl: 1h", b"ttl: 2h") for path, content in _folder(vault).items()}
+    changed = {path: content.replace(b"ttl: 1h", b"ttl: 2h") for path, content in vault.files.items()}
     changed["policies/prometheus.hcl"] += b'path "sys/health" { capabilities = ["read"] }\n'
     assert converge(target, changed, secrets=rendered.Secrets())
     assert "sys/health" in vault.call("GET", "sys/policies/acl/prometheus")["data"]["policy"]
-    converge(target, _folder(vault), applied=changed, secrets=rendered.Secrets())
+    converge(target, vault.files, applied=changed, secrets=rendered.Secrets())
     target.close()
 
 
