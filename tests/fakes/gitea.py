@@ -20,6 +20,7 @@ from typing import ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.fakes import gitea_api
+from tests.fakes import gitea_pulls
 from tests.fakes.gitea_api import ROUTES, Asked
 from tests.fakes.gitea_inside import ROUTES as INSIDE
 from tests.fakes.gitea_people import People
@@ -40,6 +41,8 @@ class FakeGitea:
         self.users: set[str] = set()
         self.admins: set[str] = set()
         self.organisations: dict[str, Organisation] = {}
+        self.moved: dict[str, str] = {}
+        """New names of repositories by their old ones."""
         self._numbers = itertools.count(1)
         self.trouble = Trouble()
         self.largest_page = 50
@@ -136,19 +139,35 @@ class FakeGitea:
             return lacking
         if match is None:
             return self._people(method, path.removeprefix("/api/v1"), query, token, body)
-        repository = self.repositories.get(match[1])
+        return self._below(match[1], method, match[2] or "", query, token, body)
+
+    def _below(self, name: str, method: str, path: str, query: dict[str, str], token: str | None, body: bytes) -> Reply:
+        if name in self.moved:
+            return Reply(301, headers={"Location": f"/api/v1/repos/{self.moved[name]}{path}"})
+        repository = self.repositories.get(name)
         if repository is None or not (self._sees(token, repository) or not repository.private):
             return self.problem(404, "not found", errors=None)
-        if (method, match[2]) == ("DELETE", None):
-            del self.repositories[match[1]]
+        if (method, path) == ("DELETE", ""):
+            self._delete(name)
             return Reply(204)
         for allowed, pattern, answer in (*ROUTES, *INSIDE):
-            found = re.fullmatch(pattern, match[2] or "")
+            found = re.fullmatch(pattern, path)
             if method == allowed and found:
                 if not token and (method != "GET" or pattern == "/hooks"):
                     return self.problem(401, "token is required")
+                if (method, path) == ("PATCH", "") and "name" in json.loads(body):
+                    self._rename(repository, json.loads(body)["name"])
                 return answer(self._asked(repository, found.groups(), query, body))
         return self.problem(404, "not found", errors=None)
+
+    def _rename(self, repository: Repository, name: str) -> None:
+        old = repository.name
+        repository.name = self.moved[old] = f"{old.partition('/')[0]}/{name}"
+        self.repositories[repository.name] = self.repositories.pop(old)
+
+    def _delete(self, name: str) -> None:
+        del self.repositories[name]
+        self.moved = {old: new for old, new in self.moved.items() if new != name}
 
     def shown(self, repository: Repository) -> Json:
         return gitea_api.repository(self._asked(repository, (), {}, b"")).body

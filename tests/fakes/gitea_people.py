@@ -150,6 +150,7 @@ class People:
         full = f"{owner}/{self._form['name']}"
         if full in self._fake.repositories:
             return self._fake.problem(409, "The repository with the same name already exists.")
+        self._fake.moved.pop(full, None)
         made = Repository(full, self._form.get("private", False), id=self._fake.number())
         made.settings = {field: self._form[field] for field in ("description", "template", "default_branch") if field in self._form}
         if self._form.get("auto_init"):

@@ -21,7 +21,7 @@ from gitops_agent.targets.gitea.record import Record
 from gitops_agent.targets.gitea.repositories import Repositories
 from gitops_agent.targets.gitea.resource_type import ResourceType, mistake
 from gitops_agent.targets.gitea.settings import GiteaSettings
-from gitops_agent.targets.gitea.teams import Teams
+from gitops_agent.targets.gitea.teams import Teams, is_owners
 from gitops_agent.targets.gitea.webhooks import Webhooks
 
 _IGNORED = re.compile(r"\.[^/]*|[^/]*\.md")
@@ -41,11 +41,12 @@ class GiteaTarget(Target):
         self._record = Record(self._session, settings.record, f"{site.environment}/{settings.name}.json")
         self._adopted = Adopted(site.directory)
         self._repositories = Repositories(self._session)
+        self._teams = Teams(self._session)
         # In the order in which they need each other.
         self._types: tuple[ResourceType, ...] = (
             Organisations(self._session),
             self._repositories,
-            Teams(self._session),
+            self._teams,
             DeployKeys(self._session),
             Webhooks(self._session, site.key),
             Protections(self._session),
@@ -76,6 +77,7 @@ class GiteaTarget(Target):
         self._login = self._repositories.login = str(self._session.call("GET", "/user", "its own user").data["login"])
         known = {**self._adopted.notes(), **self._record.look(self._login)}
         owned = {name: note for name, note in known.items() if self.settings.allows(name)}
+        self._teams.ours = frozenset(name.partition(":")[2] for name in owned if _label(name) == "organisation")
         found: list[Resource] = []
         for kind in self._types:
             wanted = {resource.name: resource for resource in desired if _label(resource.name) == kind.label}
@@ -84,9 +86,9 @@ class GiteaTarget(Target):
         return State.of(*found)
 
     def review(self, plan: Plan) -> Plan:
+        kept = [change for change in plan if not self._stays(change)]
         context = f"gitops/{self.site.environment}"
-        OwnAccess(self._login, self.settings.source, self._record.repository, context).refuse_loss(plan)
-        kept = [change for change in plan if self.settings.allow_destroy or not _holds_data(change)]
+        OwnAccess(self._login, self.settings.source, self._record.repository, context).refuse_loss(plan.target, kept)
         left = len(plan.changes) - len(kept)  # those are out of a prune's reach, so they do not count when its size is judged
         return replace(plan, changes=tuple(sorted(map(_with_losses, kept), key=self._position)), owned=plan.owned - left)
 
@@ -139,6 +141,11 @@ class GiteaTarget(Target):
                 if self.settings.allows(name) and name not in self._found:
                     del self._record.notes[name]
             self._record.save(self._login)
+
+    def _stays(self, change: Change) -> bool:
+        if change.action is not Action.DELETE:
+            return False
+        return is_owners(change.name) if _label(change.name) == "team" else _holds_data(change) and not self.settings.allow_destroy
 
     def _type(self, change: Change) -> ResourceType:
         return next(kind for kind in self._types if kind.label == _label(change.name))

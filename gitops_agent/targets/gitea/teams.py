@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from gitops_agent.declared import Declaration, declared
-from gitops_agent.errors import ApplyFailed, InvalidRevision
+from gitops_agent.errors import InvalidRevision
 from gitops_agent.gitea import NotFound, Session
 from gitops_agent.model import Change, Files, Resource
 from gitops_agent.targets.gitea.resource_type import Note, Notes, Resources, ResourceType, insist, same_names
@@ -38,6 +38,8 @@ class Teams(ResourceType):
     def __init__(self, session: Session) -> None:
         self._session = session
         self._ids: dict[str, int] = {}
+        self.ours: frozenset[str] = frozenset()
+        """Organisations that are owned; their owners are, too, though Gitea made that team."""
 
     def parse(self, files: Files) -> Iterator[Resource]:
         for one in declared(files, _Team, _NAME):
@@ -45,7 +47,7 @@ class Teams(ResourceType):
             if problem:
                 raise InvalidRevision(problem, file=one.origin.file, line=one.origin.line)
             spec = one.value.model_dump()
-            if _is_owners(one.name):
+            if is_owners(one.name):
                 spec = {"members": spec["members"]}
             yield Resource(f"team:{one.name}", spec, origin=one.origin)
 
@@ -62,11 +64,12 @@ class Teams(ResourceType):
                 team = live.get(_parts(name)[1].lower()) if _parts(name)[0] == organisation else None
                 if team is not None:
                     self._ids[name] = team["id"]
-                    yield Resource(name, self._look(name, team, desired.get(name)), version=team["id"], owned=name in owned)
+                    ours = name in owned or (is_owners(name) and organisation in self.ours)
+                    yield Resource(name, self._look(name, team, desired.get(name)), version=team["id"], owned=ours)
 
     def put(self, change: Change) -> Note:
         spec, (organisation, team) = change.resource.spec, _parts(change.name)
-        if not _is_owners(change.name):
+        if not is_owners(change.name):
             form = _form(team, spec)
             if change.before is None:
                 answer = self._session.call("POST", f"/orgs/{organisation}/teams", change.name, json=form)
@@ -74,21 +77,22 @@ class Teams(ResourceType):
                 answer = self._session.call("PATCH", f"/teams/{self._ids[change.name]}", change.name, json=form)
             self._ids[change.name] = answer.data["id"]
             insist(change, {**spec, **_plain(answer.data)})
-        elif change.name not in self._ids:
-            raise ApplyFailed(f"{change.name} is made by Gitea with its organisation, which does not exist")
+        elif change.name not in self._ids:  # made by Gitea with its organisation, in this very run
+            rows = self._session.rows(f"/orgs/{organisation}/teams", organisation)
+            self._ids[change.name] = next(row["id"] for row in rows if row["name"].lower() == OWNERS)
         self._align(change, "members", "", spec["members"])
         if not spec.get("includes_all_repositories", True):
             self._align(change, "repos", f"{organisation}/", spec["repositories"])
         return {}
 
     def delete(self, change: Change) -> None:
-        if not _is_owners(change.name) and change.name in self._ids:  # owners go with their organisation
+        if change.name in self._ids:
             self._session.call("DELETE", f"/teams/{self._ids[change.name]}", change.name, accept=(404,))
 
     def _look(self, name: str, team: Mapping[str, Any], wanted: Resource | None) -> dict[str, Any]:
         said = wanted.spec if wanted else {}
         members = {"members": same_names(said.get("members", []), self._names(team["id"], "members"))}
-        if _is_owners(name):
+        if is_owners(name):
             return members
         spec = _plain(team)
         there = [] if spec["includes_all_repositories"] else self._names(team["id"], "repos")
@@ -115,12 +119,13 @@ def _parts(name: str) -> tuple[str, str]:
     return organisation, team
 
 
-def _is_owners(name: str) -> bool:
+def is_owners(name: str) -> bool:
+    """The team that Gitea makes with an organisation, and deletes with it."""
     return name.rpartition("/")[2].lower() == OWNERS
 
 
 def _problem(name: str, team: _Team) -> str:
-    if _is_owners(name):
+    if is_owners(name):
         said = team.model_fields_set - {"members"}
         if said:
             return f"{min(said)}: of owners, Gitea lets nobody choose more than the members"
