@@ -63,6 +63,24 @@ class UnsafePlan(AgentError):
         super().__init__(message)
 
 
+class AwaitingApproval(AgentError):
+    """Not a failure: the run stopped after its plan, and goes on when somebody approves exactly that plan by its `digest`."""
+
+    retry = Retry.NEVER_FOR_THIS_REVISION
+    acts = "operator"
+
+    def __init__(self, message: str, *, digest: str) -> None:
+        self.digest = digest
+        super().__init__(message)
+
+
+class GateClosed(AgentError):
+    """What has to be green before the first write is red, or was not there in time. Looked at again with the next attempt: whoever
+    posted it may have it run again."""
+
+    acts = "author"
+
+
 class Unavailable(AgentError):
     """Something could not be reached, is not ready or is not there yet; the next run may find it."""
 

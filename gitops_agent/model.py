@@ -26,6 +26,8 @@ class Outcome(StrEnum):
     """Something was, or may have been, touched."""
     ERROR = "error"
     """Nothing was touched."""
+    AWAITING = "awaiting"
+    """Nothing was touched: the plan awaits approval."""
     SUPERSEDED = "superseded"
     """A newer revision, or a suspension, ended the run between two changes."""
 
@@ -141,7 +143,8 @@ class Change:
     """One difference between desired and observed, with its reason.
 
     `before` and `after` may hold secrets and are for `Target.apply` only; `reason` and `diff` are safe to print.
-    `destructive` says what is lost for good (a volume, a mount), empty where nothing is.
+    `destructive` says what is lost for good (a volume, a mount), empty where nothing is. `held` says what somebody has to approve
+    first (`stops the running vault`), whatever the environment's policy is.
     """
 
     action: Action
@@ -151,6 +154,7 @@ class Change:
     after: Resource | None = field(default=None, repr=False)
     diff: str = field(default="", compare=False)
     destructive: str = ""
+    held: str = ""
 
     @property
     def resource(self) -> Resource:
@@ -173,7 +177,7 @@ class Step:
     started: float
     ended: float
     outcome: str = "ok"
-    """`ok`, `failed`, `skipped`, `unreachable` or `superseded`."""
+    """`ok`, `failed`, `skipped`, `unreachable`, `awaiting` or `superseded`."""
     detail: str = ""
 
 

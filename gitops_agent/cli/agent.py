@@ -52,7 +52,7 @@ class Agent:
         return name or options.the_one(name, [each["name"] for each in self.environments()])
 
     def do(self, name: str, action: str, body: dict[str, Any]) -> dict[str, Any]:
-        """`sync`, `suspend` or `resume`."""
+        """`sync`, `approve`, `suspend` or `resume`."""
         return self._ask("POST", f"/environments/{name}/{action}", json=body)
 
     def runs(self, environment: str = "", limit: int = 50) -> list[dict[str, Any]]:

@@ -18,12 +18,20 @@ _STYLES = {
     **dict.fromkeys(("success", "ok", "create"), _GOOD),
     **dict.fromkeys(("running", "adopt"), "cyan"),
     **dict.fromkeys(("update", "suspended", "drifted", "unreachable", "waiting"), "yellow"),
+    **dict.fromkeys(("awaiting", "awaiting approval"), "magenta"),
     **dict.fromkeys(("superseded", "skipped"), "dim"),
     **dict.fromkeys(("failure", "error", "failed", "refuse"), _BAD),
     "delete": "red",
 }
 _SIGNS = {"create": "+", "update": "~", "delete": "-", "adopt": "=", "refuse": "!"}
-_MARKS = {"success": "✓", "ok": "✓", "running": "…", "superseded": "→", "skipped": "–", "failure": "✗", "error": "✗", "failed": "✗"}
+_MARKS = {
+    **dict.fromkeys(("success", "ok"), "✓"),
+    **dict.fromkeys(("failure", "error", "failed"), "✗"),
+    "running": "…",
+    "awaiting": "?",
+    "superseded": "→",
+    "skipped": "–",
+}
 
 
 def environment(status: Mapping[str, Any]) -> RenderableType:
@@ -97,6 +105,7 @@ def _plan_lines(found: Mapping[str, Any], *, diffs: bool) -> Iterator[Text]:
     for change in found["changes"]:
         style = _STYLES[change["action"]]
         lost = f"  DESTROYS {change['destructive']}" if change["destructive"] else ""
+        lost += f"  NEEDS APPROVAL: {change['held']}" if change.get("held") else ""
         head = (f"{_SIGNS[change['action']]} {change['action']:<6} ", style)
         yield Text.assemble("  ", head, change["name"], (f"  {change['reason']}", "dim"), (lost, "bold red"))
         for line in change["diff"].splitlines() if diffs else ():
@@ -112,6 +121,8 @@ def _state(status: Mapping[str, Any]) -> str:
         return "unreachable"
     if status["waiting"]:
         return "waiting"
+    if status["awaiting"]:
+        return "awaiting approval"
     if status["outcome"] == "success" and status["drift"]:
         return "drifted"
     return status["outcome"] or "no run yet"

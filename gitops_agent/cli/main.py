@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from gitops_agent import __version__
-from gitops_agent.cli import begin, check, doctor, look, operate, run, serve
+from gitops_agent.cli import begin, check, doctor, look, operate, rollback, run, serve
 from gitops_agent.cli.demo import demo
 from gitops_agent.cli.help import CommandHelp, GroupHelp, paint
 from gitops_agent.errors import AgentError, ConfigError
@@ -24,7 +24,7 @@ _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
     "Begin": (demo, begin.init, serve.serve),
     "Before a push": (check.check, check.render),
     "See": (look.status, look.runs, look.show, doctor.doctor),
-    "Do": (operate.sync, operate.suspend, operate.resume, run.plan, run.apply),
+    "Do": (operate.sync, operate.approve, operate.suspend, operate.resume, run.plan, run.apply, rollback.rollback),
 }
 for _panel, _functions in _COMMANDS.items():
     for _function in _functions:

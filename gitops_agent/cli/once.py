@@ -18,7 +18,9 @@ from gitops_agent.reconcile import Prepared, Progress
 from gitops_agent.report import Outbox
 from gitops_agent.settings import AgentSettings
 from gitops_agent.worker.attempt import Attempt
+from gitops_agent.worker.restoring import Restoration
 from gitops_agent.worker.schedule import Decision
+from gitops_agent.worker.wishes import Wishes
 
 _REPORTED_WITHIN = 10.0
 """Seconds to wait for statuses to arrive; what is left is sent by the agent when it starts."""
@@ -58,27 +60,48 @@ class Once:
         self._reconciler.close()
         self._lock.release()
 
-    def plan(self, consented: Collection[str] = ()) -> Planned:
-        """Reads, renders, observes and compares. Raises AgentError where that cannot be done for the whole."""
+    def release(self) -> None:
+        """Lets an agent have the environment."""
+        self._lock.release()
+
+    def applied(self) -> Revision | None:
+        """What was applied last, by an agent or by hand."""
+        return self._reconciler.source.applied()
+
+    def plan(self, consented: Collection[str] = (), at: Revision | None = None) -> Planned:
+        """Reads, renders, observes and compares. `at` is another revision than the branch's newest; whoever names it answers for
+        it. Raises AgentError where that cannot be done for the whole."""
         own = self._lock.acquire()
         if not own and self._from:
             raise Refused(f"{self._lock.owner()} runs {self.name}; stop it first, or plan without --from")
         revision = self._reconciler.source.fetch() if own else self._reconciler.source.head()
         if revision is None:
             raise Refused(f"{self._lock.owner()} runs {self.name} and has not fetched anything yet")
+        revision = at or revision
         progress = Progress(Run("", self.name, "plan", revision, time.time()))
-        prepared = self._reconciler.prepare(revision, progress, consented=consented)
+        prepared = self._reconciler.prepare(revision, progress, consented=consented, trusted=at is not None)
         return Planned(revision, progress.run, prepared, stale=not own)
 
-    def begin(self, consented: Collection[str] = ()) -> Attempt:
-        """Fetches, and prepares the one run. Raises Refused while an agent runs the environment."""
+    def begin(self, wishes: Wishes, approved: str = "") -> Attempt:
+        """Fetches, and prepares the one run; `approved` is the digest of a plan. Raises Refused while an agent runs the
+        environment."""
         if not self._lock.acquire():
             raise Refused(f"{self._lock.owner()} runs {self.name}: `gitops-agent sync` asks it, or stop it first")
         decision = Decision(self._reconciler.source.fetch(), "apply", whole=True)
         self._journal = Journal(self._settings.state / "journal.sqlite3", keep_runs=self._settings.keep_runs)
         self._outbox = Outbox(self._journal, app.destinations(self._settings, {self.name: self._reconciler}))
         reporter = app.reporter(self._settings, self.name, self._journal, self._outbox)
-        return Attempt(self.name, decision, self._reconciler, reporter, consented=frozenset(consented))
+        gate = app.gate(self._settings, self.name)
+        gate.approvals.expect(approved)
+        return Attempt(
+            self.name,
+            decision,
+            self._reconciler,
+            reporter,
+            gate,
+            wishes,
+            Restoration(self._reconciler, self._settings.environments[self.name]),
+        )
 
     def carry_out(self, attempt: Attempt) -> Exception | None:
         """The run, to its end; statuses that cannot be sent now wait for the agent."""

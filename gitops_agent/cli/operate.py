@@ -1,9 +1,9 @@
-"""`sync`, `suspend`, `resume`: what an operator may ask the running agent for."""
+"""`sync`, `approve`, `suspend`, `resume`: what an operator may ask the running agent for."""
 
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
@@ -14,6 +14,9 @@ from gitops_agent.errors import Unavailable
 
 _LOOK = 0.2
 
+Wait: TypeAlias = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the outcome, or only ring the bell.")]
+Timeout: TypeAlias = Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=1, help="Seconds to wait.")]
+
 
 def sync(
     environment: options.Environment = "",
@@ -21,8 +24,11 @@ def sync(
         list[str] | None,
         typer.Option("--allow-deletes", metavar="DIGEST", help="Consent to the plan with this digest, whatever it deletes."),
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the outcome, or only ring the bell.")] = True,
-    timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=1, help="Seconds to wait.")] = 600,
+    skip_gate: Annotated[
+        bool, typer.Option("--skip-gate", help="Nothing has to be green for this run. The commit's status says so.")
+    ] = False,
+    wait: Wait = True,
+    timeout: Timeout = 600,
     config: options.ConfigFile = None,
     url: Url = "",
     token_file: TokenFile = None,
@@ -33,11 +39,35 @@ def sync(
     Waits neither for a push nor for the next attempt. Exits with 1 when the run did not succeed.
     """
     agent = Agent(config, url, token_file)
-    name = agent.the_one(environment)
+    asked = {"allow_deletes": allow_deletes or [], "skip_gate": skip_gate}
+    return _run(agent, agent.the_one(environment), "sync", asked, timeout if wait else 0, as_json=as_json)
+
+
+def approve(
+    environment: Annotated[str, typer.Argument(metavar="ENVIRONMENT", help="The environment whose plan waits.")],
+    digest: Annotated[str, typer.Argument(metavar="DIGEST", help="The plan's, as `status` and the commit's status show it.")],
+    wait: Wait = True,
+    timeout: Timeout = 600,
+    config: options.ConfigFile = None,
+    url: Url = "",
+    token_file: TokenFile = None,
+    as_json: options.AsJson = False,
+) -> int:
+    """Let the plan that awaits approval be carried out.
+
+    Exactly that plan: `gitops-agent show` prints it. Where the systems, or the commit, are no longer what they were, the new plan
+    needs its own approval. Exits with 1 when the run did not succeed.
+    """
+    agent = Agent(config, url, token_file)
+    return _run(agent, environment, "approve", {"digest": digest}, timeout if wait else 0, as_json=as_json)
+
+
+def _run(agent: Agent, name: str, action: str, asked: dict[str, Any], timeout: float, *, as_json: bool) -> int:
+    """Asks for a run and shows what becomes of it, if there is time."""
     before = {run["id"] for run in agent.runs(name, 1)}
-    agent.do(name, "sync", {"allow_deletes": allow_deletes or []})
+    agent.do(name, action, asked)
     console = Console()
-    if not wait:
+    if not timeout:
         console.json({"queued": [name]}) if as_json else console.line("queued", mark=True, head=name)
         return 0
     run = _outcome(agent, name, before, timeout, console)

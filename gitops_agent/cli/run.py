@@ -27,6 +27,12 @@ From: TypeAlias = Annotated[
 Consent: TypeAlias = Annotated[
     list[str] | None, typer.Option("--allow-deletes", metavar="DIGEST", help="Consent to the plan with this digest.")
 ]
+Approve: TypeAlias = Annotated[
+    str, typer.Option("--approve", metavar="DIGEST", help="Approve the plan with this digest, as an earlier try showed it.")
+]
+SkipGate: TypeAlias = Annotated[
+    bool, typer.Option("--skip-gate", help="Nothing has to be green for this run. The commit's status says so.")
+]
 Diffs: TypeAlias = Annotated[bool, typer.Option("--diffs/--no-diffs", help="With the differences, or only what changes.")]
 
 
@@ -70,6 +76,8 @@ def apply(
     environment: options.Environment = "",
     source: From = None,
     allow_deletes: Consent = None,
+    approve: Approve = "",
+    skip_gate: SkipGate = False,
     diffs: Diffs = False,
     config: options.ConfigFile = None,
     as_json: options.AsJson = False,
@@ -80,10 +88,13 @@ def apply(
     Where one runs, `sync` asks it. Ctrl-C ends the run between two changes. Exits with 0 when there was nothing to do, 3 when
     something was changed, 1 when it failed.
     """
+    from gitops_agent.errors import AwaitingApproval
+    from gitops_agent.worker.wishes import Wishes
+
     console = Console()
     with _once(config, environment, source) as once:
         with console.waiting(f"{once.name}: fetching"):
-            attempt = once.begin(allow_deletes or [])
+            attempt = once.begin(Wishes(allow_deletes or [], skip_gate=skip_gate), approve)
         error = _carry_out(once, attempt, console, quiet=as_json)
     from gitops_agent.cli import describe
     from gitops_agent.web import shape
@@ -95,6 +106,8 @@ def apply(
         for each in run["plans"]:
             console.rich(describe.plan(each, diffs=diffs))
         console.line(run["message"], mark=error is None, head=f"{once.name} {run['outcome']}")
+        if isinstance(error, AwaitingApproval):
+            console.text(f"to approve and apply it without the agent: gitops-agent apply {once.name} --approve {error.digest}")
     if error is not None:
         return FAILED
     return CHANGED if attempt.progress.touched else NOTHING_TO_DO

@@ -167,7 +167,7 @@ class Journal:
 
     def _record(self, connection: Connection, run: Run, reports: Sequence[CommitStatus]) -> bool:
         runs.record(connection, run)
-        news = _queue(connection, run.environment, reports)
+        news = _queue(connection, run.environment, reports, outcome=run.outcome is not None)
         if run.outcome is not None:
             runs.prune(connection, run.environment, self._keep_runs)
             statuses.prune(connection, run.environment, self._keep_runs * _STATUSES_PER_RUN)
@@ -199,10 +199,10 @@ class Journal:
                 aside(self._path, str(error))
 
 
-def _queue(connection: Connection, environment: str, reports: Sequence[CommitStatus]) -> bool:
+def _queue(connection: Connection, environment: str, reports: Sequence[CommitStatus], *, outcome: bool = False) -> bool:
     news = False
     for status in reports:
         # The first commit a journal hears of may have been reported by the agent that kept the journal before it.
         uncertain = runs.knows_only(connection, environment, status.sha)
-        news |= statuses.queue(connection, environment, status, uncertain=uncertain)
+        news |= statuses.queue(connection, environment, status, uncertain=uncertain, outcome=outcome)
     return news

@@ -39,12 +39,14 @@ _CHANGE = update(statuses).where(_row)
 _PRUNE = delete(statuses).where(_environment, _c.id < _id_kept.scalar_subquery())
 
 
-def queue(connection: Connection, environment: str, status: CommitStatus, *, uncertain: bool) -> bool:
-    """Puts the status behind the others of its commit and context. False when it says nothing new:
+def queue(connection: Connection, environment: str, status: CommitStatus, *, uncertain: bool, outcome: bool = False) -> bool:
+    """Puts the status behind the others of its commit and context; `outcome`: it is what a run came to. False when it says nothing
+    new:
 
-    - `pending` of a commit of which something was said already: a retry does not take back a red status before it is green;
+    - `pending` of a commit of which something else was said already: a retry does not take back a red status before it is green.
+      Unless it is an outcome: then approval is waited for;
     - `skipped` of a commit that is not pending;
-    - the same state again, and for a red one the same description too.
+    - the same state again, and for `pending` and a red one the same description too.
 
     A `pending` that was never tried to be sent is dropped: its successor says more.
     """
@@ -55,7 +57,7 @@ def queue(connection: Connection, environment: str, status: CommitStatus, *, unc
         untried = connection.execute(_DROP_UNTRIED, {"of_id": last.id}).rowcount == 1
         if untried and status.state is StatusState.SKIPPED:
             return False
-    if not _is_news(status, None if last is None else last.status):
+    if not _is_news(status, None if last is None else last.status, outcome=outcome):
         return False
     connection.execute(_NO_LONGER_NEWEST, same)
     row_values = {
@@ -77,11 +79,11 @@ def queue(connection: Connection, environment: str, status: CommitStatus, *, unc
     return True
 
 
-def _is_news(status: CommitStatus, last: CommitStatus | None) -> bool:
+def _is_news(status: CommitStatus, last: CommitStatus | None, *, outcome: bool) -> bool:
     if last is None:
         return status.state is not StatusState.SKIPPED
     if status.state is StatusState.PENDING:
-        return False
+        return last.description != status.description if last.state is StatusState.PENDING else outcome
     if status.state is StatusState.SKIPPED:
         return last.state is StatusState.PENDING
     return last.state is not status.state or (status.state in _RED and last.description != status.description)

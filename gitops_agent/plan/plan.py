@@ -50,6 +50,11 @@ class Plan:
         """Whether applying it writes anything to the system."""
         return any(change.action is not Action.ADOPT for change in self.changes)
 
+    @property
+    def held(self) -> str:
+        """What somebody has to approve first; empty where nothing is."""
+        return ", ".join(dict.fromkeys(change.held for change in self.changes if change.held))
+
     @functools.cached_property
     def digest(self) -> str:
         """Names this very plan, for consent and approval: what changes, from what to what. Made only of what may be printed: from
@@ -83,6 +88,7 @@ class Plan:
         lines = [f"{self.target}: {self._counted(_FUTURE)} (plan {self.digest})"]
         for change in self.changes:
             lost = f"; DESTROYS {change.destructive}" if change.destructive else ""
+            lost += f"; NEEDS APPROVAL: {change.held}" if change.held else ""
             lines.append(visible(f"  {_SIGNS[change.action]} {change.action:<6} {change.name}: {change.reason}{lost}"))
             if diffs and change.diff:
                 lines.extend(f"      {line}".rstrip() for line in change.diff.splitlines())
@@ -101,6 +107,7 @@ class Plan:
                     "reason": change.reason,
                     "diff": change.diff,
                     "destructive": change.destructive,
+                    "held": change.held,
                 }
                 for change in self.changes
             ],

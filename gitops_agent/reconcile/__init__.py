@@ -3,8 +3,8 @@
 `prepare` alone is `gitops-agent plan`. First start, push, poll, drift, retry, revert and crash recovery are all the same run.
 """
 
-from gitops_agent.reconcile.carry_out import SawnOff, Waiting, carry_out
+from gitops_agent.reconcile.carry_out import SawnOff, Waiting, carry_out, refuse
 from gitops_agent.reconcile.prepare import Prepared, Reconciler
 from gitops_agent.reconcile.progress import Progress, TargetResult
 
-__all__ = ["Prepared", "Progress", "Reconciler", "SawnOff", "TargetResult", "Waiting", "carry_out"]
+__all__ = ["Prepared", "Progress", "Reconciler", "SawnOff", "TargetResult", "Waiting", "carry_out", "refuse"]

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from gitops_agent.errors import AgentError, ApplyFailed, Superseded, Unavailable
+from gitops_agent.errors import AgentError, ApplyFailed, Retry, Superseded, Unavailable
 from gitops_agent.model import Action, HealthStatus, Outcome, Step
 from gitops_agent.plan import Plan
 from gitops_agent.reconcile.planning import TargetPlan
 from gitops_agent.reconcile.prepare import Prepared
 from gitops_agent.reconcile.progress import Progress, TargetResult
 from gitops_agent.source import Source
-from gitops_agent.target import Drift, Target
+from gitops_agent.target import Target
 
 _LOOKS = 0.1
 """Seconds between looks at a target that is not healthy yet; grows to a second."""
@@ -32,7 +32,9 @@ class Waiting:
 
 
 class SawnOff(ApplyFailed):
-    """The source could be reached before a target was applied and cannot be since: the revision is never tried again by itself."""
+    """The source could be reached before a target was applied and cannot be since."""
+
+    retry = Retry.NEVER_FOR_THIS_REVISION
 
 
 def carry_out(
@@ -52,13 +54,17 @@ def carry_out(
     Raises what ended the run, after every target has its result in `progress`: InvalidRevision or UnsafePlan before the first
     write, ApplyFailed and its kin from the failed target, Unavailable when targets had to be skipped, Superseded.
     """
-    error = prepared.first_error()
+    refuse(prepared, progress, prepared.first_error())
+    _Writer(prepared, source if fetched else None, progress, waiting, secrets).run(settle=settle)
+
+
+def refuse(prepared: Prepared, progress: Progress, error: AgentError | None) -> None:
+    """Raises the error, where there is one that was found in planning, after its targets have their results."""
     if error is not None:
         for plan in prepared.plans:
             if plan.error is not None:
                 progress.results[plan.target.name] = TargetResult(Outcome.ERROR, str(plan.error))
         raise error
-    _Writer(prepared, source if fetched else None, progress, waiting, secrets).run(settle=settle)
 
 
 class _Writer:
@@ -90,6 +96,7 @@ class _Writer:
             with self._failing(target, []):
                 self._make_real(target, plan)
         if settle:
+            self._progress.touched = True  # by the earlier attempt
             for planned in plans:
                 result = self._progress.results.get(planned.target.name)
                 if result is not None and result.outcome is Outcome.SUCCESS and not result.changed:
@@ -105,22 +112,25 @@ class _Writer:
             planned = self._prepared.planner.plan(target, self._prepared.desired, self._progress)
             self._progress.planned(planned.plan)
             if isinstance(planned.error, Unavailable):
-                self._skipped.append(f"{target.name} skipped: {planned.error}")
-                self._progress.results[target.name] = TargetResult(Outcome.ERROR, f"skipped: {planned.error}")
-                return Plan(target.name)
+                return self._skip(target, str(planned.error))
             if planned.error is not None:
                 raise planned.error
         plan = planned.plan or Plan(target.name)
-        if plan.writes and self._only_reported(planned):
+        if plan.held and not self._prepared.approved:  # it could not be planned when approval was asked for
+            return self._skip(target, f"{plan.held} needs approval, which the next run asks for")
+        if plan.writes and self._prepared.only_reported(planned, self._secrets):
             self._progress.results[target.name] = TargetResult(Outcome.SUCCESS, f"drift: {plan.count()}", drift=True)
             return Plan(target.name)
-        self._progress.results[target.name] = TargetResult(Outcome.SUCCESS, plan.count(), changed=bool(plan))
+        left = f"; {', '.join(planned.left)} left as it is" if planned.left else ""
+        self._progress.results[target.name] = TargetResult(
+            Outcome.SUCCESS, f"{plan.count()}{left}", changed=bool(plan), left=planned.left
+        )
         return plan
 
-    def _only_reported(self, planned: TargetPlan) -> bool:
-        if self._prepared.whole or planned.target.settings.drift is Drift.HEAL:
-            return False
-        return self._secrets.get(planned.target.name, planned.secrets) == planned.secrets
+    def _skip(self, target: Target, why: str) -> Plan:
+        self._skipped.append(f"{target.name} skipped: {why}")
+        self._progress.results[target.name] = TargetResult(Outcome.ERROR, f"skipped: {why}")
+        return Plan(target.name)
 
     def _make_real(self, target: Target, plan: Plan) -> None:
         if not plan:
@@ -160,7 +170,10 @@ class _Writer:
                 self._waiting.pause(1.0)
             else:
                 return
-            done = "brought back what was before" if target.restore() else "it cannot be brought back"
+            try:
+                done = "brought back what was before" if target.restore() else "it cannot be brought back"
+            except AgentError as error:
+                done = f"what was before could not be brought back: {error}"
             raise SawnOff(f"the source cannot be reached since {target.name} was applied; {done}")
 
     @contextmanager

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gitops_agent.errors import AgentError, Unavailable
+from gitops_agent.errors import AgentError, Unavailable, UnsafePlan
 from gitops_agent.model import Revision
+from gitops_agent.plan import Plan
 from gitops_agent.reconcile.applied import LastApplied
 from gitops_agent.reconcile.desired import Desired, parse
 from gitops_agent.reconcile.planning import Planner, TargetPlan
@@ -31,10 +32,34 @@ class Prepared:
     whole: bool = True
     """Everything that differs is applied; otherwise each target's drift policy decides."""
 
+    approved: bool = False
+    """Somebody approved exactly these plans."""
+
     def first_error(self) -> AgentError | None:
         """What forbids the run: the author's mistakes anywhere. What cannot be reached is planned again when its turn comes."""
         errors = [plan.error for plan in self.plans if plan.error is not None]
         return next((error for error in errors if not isinstance(error, Unavailable)), None)
+
+    def due(self, secrets: Mapping[str, str]) -> list[Plan]:
+        """The plans that will be carried out, as far as they could be made. `secrets`: see `only_reported`."""
+        return [planned.plan for planned in self.plans if planned.plan and not self.only_reported(planned, secrets)]
+
+    def only_reported(self, planned: TargetPlan, secrets: Mapping[str, str]) -> bool:
+        """Whether what differs is drift that the target's policy leaves. `secrets` are the digests of the last successful run: a
+        secret that got another value is no drift."""
+        if self.whole or planned.target.settings.drift is Drift.HEAL:
+            return False
+        return secrets.get(planned.target.name, planned.secrets) == planned.secrets
+
+    def before_approval(self) -> AgentError | None:
+        """What stands in the way of asking for approval: people are asked about whole plans only. A plan that needs consent is one
+        that they can be asked about."""
+        errors = [plan.error for plan in self.plans if plan.error is not None]
+        return next((error for error in errors if not (isinstance(error, UnsafePlan) and error.digest)), None)
+
+    def as_approved(self) -> Prepared:
+        """The same, after somebody approved it: that is consent as well."""
+        return replace(self, plans=tuple(replace(plan, error=None) for plan in self.plans), approved=True)
 
 
 class Reconciler:
@@ -78,15 +103,25 @@ class Reconciler:
         whole: bool = True,
         consented: Collection[str] = (),
         stop: Callable[[], None] = lambda: None,
+        back: bool = False,
+        trusted: bool = False,
     ) -> Prepared:
-        """Raises InvalidRevision for mistakes that show without asking a system; the others come with their target's plan."""
+        """Raises InvalidRevision for mistakes that show without asking a system; the others come with their target's plan.
+
+        `back`: a later revision did not work out, and this one is brought back. Nobody can be asked for consent then, so what would
+        need it stays as it is. The same goes for holding the systems at what was applied while the branch's head is no good.
+        `trusted`: nobody is asked who signed it."""
+        back = back or (not whole and revision != self.source.head())
+        if self.source.signed and not back and not trusted:
+            with progress.step("signatures"):
+                self.source.verify(revision)
         with progress.step("read"):
             files = self.source.read(revision)
         with progress.step("render"):
             tree = self._renderer.render(files, self.environment, revision, self._key)
             desired = parse(tree, self.targets, self._key)
         stop()
-        planner = Planner(self._key, self._lookup, self.applied, consented)
+        planner = Planner(self._key, self._lookup, self.applied, consented, back=back)
         targets = [target for target in self.targets if whole or target.settings.drift is not Drift.IGNORE]
         plans = planner.plan_all(targets, desired, progress, stop)
         return Prepared(revision, desired, tuple(plans), planner, whole)

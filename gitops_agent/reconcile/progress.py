@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from gitops_agent.errors import AgentError, Superseded, Unavailable
+from gitops_agent.errors import AgentError, AwaitingApproval, Superseded, Unavailable
 from gitops_agent.model import Outcome, Run, Step
 from gitops_agent.plan import Plan
 from gitops_agent.secret import mask
@@ -23,6 +23,8 @@ class TargetResult:
     changed: bool = False
     drift: bool = False
     """Something had drifted and was left, as the target's policy says."""
+    left: tuple[str, ...] = ()
+    """What was not brought back, because it only goes forward."""
 
 
 class Progress:
@@ -44,6 +46,9 @@ class Progress:
             yield
         except Superseded as error:
             outcome, detail = "superseded", str(error)
+            raise
+        except AwaitingApproval as error:
+            outcome, detail = "awaiting", str(error)
             raise
         except Unavailable as error:
             outcome, detail = "unreachable", mask(str(error))
@@ -70,6 +75,24 @@ class Progress:
         self._update(lambda run: replace(run, outcome=outcome, message=mask(message), ended=time.time()))
         return self.run
 
+    def undoing(self) -> Progress:
+        """For the part of the run that takes back what it did: in the same timeline, with results of its own."""
+        return _Undoing(self)
+
     def _update(self, change: Callable[[Run], Run]) -> None:
         with self._lock:
             self.run = change(self.run)
+
+
+class _Undoing(Progress):
+    def __init__(self, undone: Progress) -> None:
+        super().__init__(undone.run)
+        self._undone = undone
+
+    def note(self, step: Step) -> None:
+        self._undone.note(replace(step, name=f"restore: {step.name}"))
+
+    def planned(self, plan: Plan | None) -> None:
+        """People see what was tried; of a target that was not planned before, what brings it back."""
+        if plan and plan.target not in [shown["target"] for shown in self._undone.run.plans]:
+            self._undone.planned(plan)

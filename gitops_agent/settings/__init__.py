@@ -5,6 +5,6 @@ only here, so no commit can point a token elsewhere or run a command on the host
 """
 
 from gitops_agent.settings.load import load
-from gitops_agent.settings.models import AgentSettings, EnvironmentSettings, Report
+from gitops_agent.settings.models import AgentSettings, Approve, EnvironmentSettings, OnFailure, Report, SignedCommits
 
-__all__ = ["AgentSettings", "EnvironmentSettings", "Report", "load"]
+__all__ = ["AgentSettings", "Approve", "EnvironmentSettings", "OnFailure", "Report", "SignedCommits", "load"]

@@ -24,9 +24,15 @@ def load(path: Path) -> AgentSettings:
     """Raises ConfigError. Relative paths in the file are relative to where the agent runs, as everywhere."""
     try:
         text = path.read_text()
-        document = tomllib.loads(text)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
+    return read(text, path)
+
+
+def read(text: str, path: Path) -> AgentSettings:
+    """The same of a text; `path` is what mistakes name. Raises ConfigError."""
+    try:
+        document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: {error}") from None
     return _Reader(path, text).agent(document)

@@ -23,6 +23,21 @@ class OnFailure(StrEnum):
     """What happens to the systems when an apply fails."""
 
     HALT = "halt"
+    RESTORE = "restore"
+
+
+class SignedCommits(StrEnum):
+    """Which commits must be signed."""
+
+    EVERY = "every"
+    HEAD = "head"
+
+
+class Approve(StrEnum):
+    """Which plans somebody has to approve before they are carried out."""
+
+    HELD = "held"
+    MANUAL = "manual"
 
 
 class _Settings(BaseModel):
@@ -46,6 +61,14 @@ class EnvironmentSettings(_Settings):
     """Host keys for git over SSH, in the format of OpenSSH's known_hosts."""
     ca_file: Path | None = None
     """CA certificates (PEM) to trust for git and Gitea over HTTPS; the host's own unless set."""
+    allowed_signers: Path | None = None
+    """File with the SSH keys whose signatures count, in OpenSSH's own format (ssh-keygen(1), ALLOWED SIGNERS). With this or
+    `signer_keys` only signed commits are applied; everything else is refused before it is rendered."""
+    signer_keys: Path | None = None
+    """The same for GPG: a directory of public keys."""
+    signed_commits: SignedCommits = SignedCommits.EVERY
+    """Which commits must be signed, where signers are named. `every`: all that came since the applied one, so that nobody's
+    signature covers what somebody else slipped in below it. `head`: the newest alone; whoever signs it vouches for the whole."""
     refs: Path | None = None
     """The same repository on this host's disk, bare. Its branch ref is watched, never read: a push is noticed before it returns."""
     poll: Seconds = Field(default=60, ge=1)
@@ -53,7 +76,20 @@ class EnvironmentSettings(_Settings):
     resync: Seconds = Field(default=600, ge=1)
     """Seconds between full looks at all targets for drift."""
     on_failure: OnFailure = OnFailure.HALT
-    """`halt`: what was applied stays as it is, the commit is red, the next commit or attempt mends it."""
+    """`halt`: what was applied stays as it is, the commit is red, the next commit or attempt mends it. `restore`: the last applied
+    revision is brought back at once, and the commit that failed stays red and is not tried again by itself."""
+    restore_timeout: Seconds = Field(default=600, gt=0)
+    """Seconds for bringing back the last applied revision."""
+    approve: Approve = Approve.HELD
+    """`manual`: a run stops after its plan until somebody approves exactly that plan, by its digest. `held`: only where a plan says
+    so, as for a Compose service on `hold`. Healing drift brings back what was approved before, and is governed by `drift`."""
+    requires: tuple[str, ...] = ()
+    """Commit statuses that have to be green before the first write, whoever posts them: contexts, with `*` for any text, as in
+    `["ci/*"]`. Each pattern needs at least one. Needs Gitea."""
+    requires_deadline: Seconds = Field(default=1800, gt=0)
+    """Seconds until a status that is not there, or still pending, is given up for this attempt."""
+    requires_poll: Seconds = Field(default=10, ge=0.1)
+    """Seconds between looks at the statuses; the webhook's `status` event makes it look at once."""
     report: Report | None = None
     """`gitea`: commit statuses; `notes`: git notes under refs/notes/gitops in the source; `none`. Unset: `gitea` for an `http(s)`
     source, `notes` for a path."""

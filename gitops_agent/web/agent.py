@@ -10,7 +10,7 @@ from gitops_agent.model import Run
 from gitops_agent.settings import EnvironmentSettings
 
 if TYPE_CHECKING:
-    from gitops_agent.worker import EnvironmentStatus
+    from gitops_agent.worker import Awaiting, EnvironmentStatus
 
 
 class Environment(Protocol):
@@ -21,7 +21,8 @@ class Environment(Protocol):
     @property
     def settings(self) -> EnvironmentSettings: ...
     def wake(self, reason: str) -> None: ...
-    def sync(self, allow_deletes: Collection[str] = ()) -> None: ...
+    def sync(self, allow_deletes: Collection[str] = (), *, skip_gate: bool = False) -> None: ...
+    def approve(self, digest: str) -> None: ...
     def suspend(self, why: str = "") -> None: ...
     def resume(self) -> None: ...
     def status(self) -> EnvironmentStatus: ...
@@ -49,6 +50,11 @@ class Agent:
             if run.id == id:
                 return run
         return self.journal.run(id)
+
+    def awaiting(self) -> list[Awaiting]:
+        """The plans that wait for somebody to approve them."""
+        found = (environment.status().awaiting for environment in self.environments.values())
+        return [each for each in found if each is not None]
 
     def in_progress(self) -> list[Run]:
         """The runs that go on now; any other run without an outcome was cut short."""

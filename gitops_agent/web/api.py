@@ -25,9 +25,16 @@ class _Request(BaseModel):
 
 
 class Sync(_Request):
-    """`allow_deletes`: digests of the plans that may delete as much as they say."""
+    """`allow_deletes`: digests of the plans that may delete as much as they say. `skip_gate`: nothing has to be green."""
 
     allow_deletes: list[Digest] = Field(default=[], max_length=100)
+    skip_gate: bool = False
+
+
+class Approve(_Request):
+    """`digest`: of the plan that awaits approval."""
+
+    digest: Digest
 
 
 class Suspend(_Request):
@@ -64,25 +71,6 @@ def blueprint(agent: Agent) -> Blueprint:
     def environment(name: str) -> ResponseReturnValue:
         return jsonify(shape.environment(_find(agent, name), agent.url))
 
-    @routes.post("/environments/<name>/sync")
-    def sync(name: str) -> ResponseReturnValue:
-        found, body = _find(agent, name), _body(Sync)
-        found.sync(allow_deletes=body.allow_deletes)
-        return jsonify({"queued": [name]}), 202
-
-    @routes.post("/environments/<name>/suspend")
-    def suspend(name: str) -> ResponseReturnValue:
-        found, body = _find(agent, name), _body(Suspend)
-        found.suspend(body.why)
-        return jsonify(shape.environment(found, agent.url))
-
-    @routes.post("/environments/<name>/resume")
-    def resume(name: str) -> ResponseReturnValue:
-        found = _find(agent, name)
-        _body(_Request)
-        found.resume()
-        return jsonify(shape.environment(found, agent.url))
-
     @routes.get("/runs")
     def runs() -> ResponseReturnValue:
         page = parse(Page, request.args.to_dict())
@@ -97,7 +85,37 @@ def blueprint(agent: Agent) -> Blueprint:
             abort(404, "no such run; the journal keeps only the newest")
         return jsonify(shape.whole(found, agent.url))
 
+    _operate(routes, agent)
     return routes
+
+
+def _operate(routes: Blueprint, agent: Agent) -> None:
+    """What an operator may ask for."""
+
+    @routes.post("/environments/<name>/sync")
+    def sync(name: str) -> ResponseReturnValue:
+        found, body = _find(agent, name), _body(Sync)
+        found.sync(allow_deletes=body.allow_deletes, skip_gate=body.skip_gate)
+        return jsonify({"queued": [name]}), 202
+
+    @routes.post("/environments/<name>/approve")
+    def approve(name: str) -> ResponseReturnValue:
+        found, body = _find(agent, name), _body(Approve)
+        found.approve(body.digest)
+        return jsonify({"queued": [name]}), 202
+
+    @routes.post("/environments/<name>/suspend")
+    def suspend(name: str) -> ResponseReturnValue:
+        found, body = _find(agent, name), _body(Suspend)
+        found.suspend(body.why)
+        return jsonify(shape.environment(found, agent.url))
+
+    @routes.post("/environments/<name>/resume")
+    def resume(name: str) -> ResponseReturnValue:
+        found = _find(agent, name)
+        _body(_Request)
+        found.resume()
+        return jsonify(shape.environment(found, agent.url))
 
 
 def _find(agent: Agent, name: str) -> Environment:

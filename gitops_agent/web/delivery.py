@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gitops_agent.errors import Unavailable
+from gitops_agent.gate import matches
 from gitops_agent.secret import remember
 from gitops_agent.settings import EnvironmentSettings
 from gitops_agent.web.repository import full_name
@@ -41,6 +42,14 @@ class Push:
     repository: str
     branch: str
     test: bool
+
+
+@dataclass(frozen=True)
+class Said:
+    """Somebody said something on a commit of `repository`: a status with this context."""
+
+    repository: str
+    context: str
 
 
 def signers(environments: Mapping[str, EnvironmentSettings], headers: Headers, body: bytes) -> tuple[str, ...]:
@@ -82,15 +91,21 @@ def delivery_id(headers: Headers) -> str:
     return found
 
 
-def read(headers: Headers, body: bytes) -> Push:
+def read(headers: Headers, body: bytes) -> Push | Said:
     """What a signed delivery says. Raises NothingQueued: 400 for what is no Gitea payload, 422 for what rings nothing."""
     event = headers.get("X-Gitea-Event", "")
-    if event != "push":
+    if event not in ("push", "status"):
         raise NothingQueued(422, _why_ignored(event))
     try:
         payload = json.loads(body)
     except (ValueError, RecursionError):
         raise NothingQueued(400, "the body is not JSON; set the webhook's content type to application/json") from None
+    if event == "status":
+        return Said(_text(payload, "repository", "full_name").casefold(), _text(payload, "context"))
+    return _push(payload)
+
+
+def _push(payload: Any) -> Push:
     ref, repository = _text(payload, "ref"), _text(payload, "repository", "full_name")
     before, after = _text(payload, "before"), _text(payload, "after")
     test = before == after
@@ -108,7 +123,7 @@ def _why_ignored(event: str) -> str:
         return "event 'create' is ignored: the push event of the same branch rings"
     if event == "delete":
         return "event 'delete' is ignored: what was applied stays as it is"
-    return f"event {event[:40]!r} is ignored; only 'push' rings" if event else "X-Gitea-Event is missing"
+    return f"event {event[:40]!r} is ignored; only 'push' and 'status' ring" if event else "X-Gitea-Event is missing"
 
 
 def _text(payload: Any, *path: str) -> str:
@@ -119,11 +134,18 @@ def _text(payload: Any, *path: str) -> str:
     return payload
 
 
-def followers(push: Push, environments: Mapping[str, EnvironmentSettings], signed: Collection[str]) -> tuple[str, ...]:
-    """The environments to wake: their secret signed, their source is the repository, their branch moved. Raises NothingQueued."""
-    same = [name for name in signed if full_name(environments[name].source) == push.repository]
+def followers(ring: Push | Said, environments: Mapping[str, EnvironmentSettings], signed: Collection[str]) -> tuple[str, ...]:
+    """The environments to wake: their secret signed, their source is the repository, their branch moved or the status is one that
+    they wait for. Raises NothingQueued."""
+    same = [name for name in signed if full_name(environments[name].source) == ring.repository]
     if not same:
-        raise NothingQueued(404, f"no environment with this secret follows repository {push.repository[:100]!r}")
+        raise NothingQueued(404, f"no environment with this secret follows repository {ring.repository[:100]!r}")
+    if isinstance(ring, Said):
+        waiting = tuple(name for name in same if matches(ring.context, environments[name].requires))
+        if not waiting:  # what the agent says itself comes back to it this way
+            raise NothingQueued(422, f"no environment requires status {ring.context[:100]!r}")
+        return waiting
+    push = ring
     found = tuple(name for name in same if environments[name].branch == push.branch)
     if not found:
         raise NothingQueued(422, f"no environment follows branch {push.branch[:100]!r} of {push.repository[:100]!r}")

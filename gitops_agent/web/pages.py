@@ -13,7 +13,7 @@ from gitops_agent.model import Run
 from gitops_agent.secret import mask
 from gitops_agent.web import diffs, shape, words
 from gitops_agent.web.agent import Agent, Environment
-from gitops_agent.web.api import Page, Suspend, Sync, parse
+from gitops_agent.web.api import Approve, Page, Suspend, Sync, parse
 from gitops_agent.web.repository import commit_page
 from gitops_agent.web.timeline import timeline
 
@@ -50,9 +50,11 @@ def blueprint(agent: Agent) -> Blueprint:
         found = agent.find_run(id)
         if found is None:
             abort(404, "There is no such run: the journal keeps only the newest.")
-        return render_template("run.html", run=found, timeline=timeline(found, time.time()), **_frame(agent, found))
+        awaiting = next((each.digest for each in agent.awaiting() if each.run.id == id), "")
+        bars = timeline(found, time.time())
+        return render_template("run.html", run=found, timeline=bars, awaiting=awaiting, **_frame(agent, found))
 
-    @routes.post("/environments/<name>/<any(sync, suspend, resume):action>")
+    @routes.post("/environments/<name>/<any(sync, approve, suspend, resume):action>")
     def act(name: str, action: str) -> ResponseReturnValue:
         found = _find(agent, name)
         try:
@@ -75,6 +77,9 @@ def _act(environment: Environment, action: str) -> None:
     if action == "sync":
         environment.sync(allow_deletes=parse(Sync, {"allow_deletes": given.get("allow_deletes", "").split()}).allow_deletes)
         flash("A whole run was asked for.")
+    elif action == "approve":
+        environment.approve(parse(Approve, given).digest)
+        flash("Approved: the plan is made once more, and carried out if it still is the same.")
     elif action == "suspend":
         environment.suspend(parse(Suspend, given).why)
         flash("Suspended: the change in hand is finished, then nothing happens until you resume.")

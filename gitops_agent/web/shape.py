@@ -25,6 +25,7 @@ def environment(environment: Environment, url: str) -> dict[str, Any]:
         "last_attempted_revision": revision(status.attempted),
         "last_applied_revision": revision(status.applied),
         "current": None if status.current is None else summary(status.current, url),
+        "awaiting": None if status.awaiting is None else {"digest": status.awaiting.digest, **summary(status.awaiting.run, url)},
         "next_attempt": moment(status.next_attempt),
         "drift": list(status.drift),
         "targets": [

@@ -1,4 +1,5 @@
-"""`POST /webhook/gitea`: rings the environments a push concerns and answers at once; 2xx only when something was queued.
+"""`POST /webhook/gitea`: rings the environments that a push, or a status they wait for, concerns and answers at once; 2xx only when
+something was queued.
 
 Gitea delivers once, waits 5 s for the answer and shows it to people: so each refusal says why, and no work is done here.
 """
@@ -12,7 +13,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from gitops_agent import metrics
 from gitops_agent.web.agent import Agent
-from gitops_agent.web.delivery import NothingQueued, delivery_id, followers, read, signers
+from gitops_agent.web.delivery import NothingQueued, Said, delivery_id, followers, read, signers
 from gitops_agent.web.limit import Bucket, Recent
 
 if TYPE_CHECKING:
@@ -47,14 +48,15 @@ def blueprint(agent: Agent, failures: Bucket) -> Blueprint:
             # After the signature, so that nobody else can fill the memory; by id alone, as a replay from Gitea's page is wanted.
             if not seen.add(delivery):
                 raise NothingQueued(409, "this delivery was seen before")
-            push = read(request.headers, body)
-            awake = _not_suspended(agent, followers(push, settings, signed))
+            ring = read(request.headers, body)
+            awake = _not_suspended(agent, followers(ring, settings, signed))
         except NothingQueued as refused:
             return _refuse(refused, failures)
         for name in awake:
-            agent.environments[name].wake("webhook")
-        _log.info("webhook", extra={"delivery": repr(delivery), "queued": ", ".join(awake), "test": push.test})
-        return jsonify({"queued": awake, "reason": "test delivery" if push.test else "push"}), 202
+            agent.environments[name].wake("status" if isinstance(ring, Said) else "webhook")
+        reason = "status" if isinstance(ring, Said) else "test delivery" if ring.test else "push"
+        _log.info("webhook", extra={"delivery": repr(delivery), "queued": ", ".join(awake), "what": reason})
+        return jsonify({"queued": awake, "reason": reason}), 202
 
     @routes.after_request
     def count(response: Response) -> Response:

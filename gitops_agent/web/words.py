@@ -18,6 +18,8 @@ def state_of(status: EnvironmentStatus) -> str:
         return "running"
     if not status.ready:
         return "waiting"
+    if status.awaiting is not None:
+        return "awaiting approval"
     if status.outcome is None:
         return "unreachable" if status.fetch_error else "no run yet"
     if status.outcome == "success" and status.drift:
@@ -32,6 +34,8 @@ def sentence(status: EnvironmentStatus) -> str:
     if status.current is not None:
         run = status.current
         return f"in progress: {run.steps[-1].name} is done" if run.steps else f"just begun, by {run.trigger}"
+    if status.awaiting is not None:
+        return status.awaiting.run.message
     if status.outcome == "success" and status.drift:
         return "; ".join(f"{target.name}: {target.message}" for target in status.targets if target.drift)
     return status.message or "no run yet"

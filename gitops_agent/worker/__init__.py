@@ -1,6 +1,6 @@
 """One thread per environment: wait → fetch → run → report. The only retry loop for runs."""
 
 from gitops_agent.worker.environment import Environment
-from gitops_agent.worker.status import EnvironmentStatus, TargetStatus
+from gitops_agent.worker.status import Awaiting, EnvironmentStatus, TargetStatus
 
-__all__ = ["Environment", "EnvironmentStatus", "TargetStatus"]
+__all__ = ["Awaiting", "Environment", "EnvironmentStatus", "TargetStatus"]

@@ -6,10 +6,10 @@ import logging
 import threading
 import time
 from collections.abc import Collection
-from contextlib import suppress
 from pathlib import Path
 
-from gitops_agent.errors import Refused, Superseded
+from gitops_agent.errors import AwaitingApproval, Superseded
+from gitops_agent.gate import Gate
 from gitops_agent.lock import FileLock
 from gitops_agent.model import Outcome, Revision
 from gitops_agent.reconcile import Reconciler
@@ -19,9 +19,12 @@ from gitops_agent.worker.attempt import Attempt
 from gitops_agent.worker.branch import Branch
 from gitops_agent.worker.doorbell import Doorbell
 from gitops_agent.worker.reporting import Reporter
+from gitops_agent.worker.restoring import Restoration
 from gitops_agent.worker.schedule import Decision, Schedule
-from gitops_agent.worker.status import EnvironmentStatus, TargetStatus
+from gitops_agent.worker.status import Awaiting, EnvironmentStatus, TargetStatus
+from gitops_agent.worker.suspension import Suspension
 from gitops_agent.worker.watching import Watching
+from gitops_agent.worker.wishes import Wishes
 
 _log = logging.getLogger(__name__)
 _DRIFT = "drift: "
@@ -39,6 +42,7 @@ class Environment:
         *,
         reconciler: Reconciler,
         reporter: Reporter,
+        gate: Gate,
         directory: Path,
         clean: bool = False,
     ) -> None:
@@ -47,14 +51,16 @@ class Environment:
         self.source = reconciler.source
         self._reconciler = reconciler
         self._reporter = reporter
+        self._gate = gate
+        self._restoration = Restoration(reconciler, settings)
         self._lock = FileLock(directory / "lock")
-        self._suspended = directory / "suspended"
+        self._suspended = Suspension(name, directory / "suspended")
         self._bell = Doorbell()
         self._schedule = Schedule(settings.poll, settings.resync, clean=clean)
         self._watching = Watching(settings, reconciler.targets, self.wake)
         self._thread = threading.Thread(target=self._live, name=f"environment {name}", daemon=True)
         self._stopping = False
-        self._consented: set[str] = set()
+        self._wishes = Wishes()
         self._attempt: Attempt | None = None
         self._targets = {target.name: TargetStatus(target.name, target.settings.kind) for target in reconciler.targets}
         self._ready = False
@@ -62,6 +68,7 @@ class Environment:
         self._branch = Branch(name, self.source)
         self._applied: Revision | None = None
         self._ended: Attempt | None = None
+        self._awaiting: Awaiting | None = None
 
     def start(self) -> None:
         self._thread.start()
@@ -80,25 +87,31 @@ class Environment:
         """Something says «look»: `webhook`, `refs`, `drift: …`. Costs nothing and never blocks."""
         self._bell.ring(reason)
 
-    def sync(self, allow_deletes: Collection[str] = ()) -> None:
-        """The operator wants a whole run now, and consents to the plans with these digests. Raises Refused while suspended."""
-        if self._suspended.exists():
-            raise Refused(f"{self.name} is suspended ({self._why_suspended()}); resume it first")
-        self._consented.update(allow_deletes)
+    def sync(self, allow_deletes: Collection[str] = (), *, skip_gate: bool = False) -> None:
+        """The operator wants a whole run now, and consents to the plans with these digests; with `skip_gate` nothing has to be
+        green for it. Raises Refused while suspended."""
+        self._suspended.refuse()
+        self._wishes.add(allow_deletes, skip_gate=skip_gate)
         self._bell.ring("sync")
+
+    def approve(self, digest: str) -> None:
+        """Lets the plan that awaits approval be carried out, if it still is the plan when it is made again. Raises Refused while
+        suspended, and when another plan waits, or none."""
+        self._suspended.refuse()
+        self._gate.approvals.give(digest)
+        self._bell.ring("approval")
 
     def suspend(self, why: str = "") -> None:
         """Stops reconciling, also after a restart; the change in hand is finished."""
-        self._suspended.parent.mkdir(parents=True, exist_ok=True)
-        self._suspended.write_text(f"{why or 'by the operator'}\n")
+        self._suspended.begin(why)
         self._bell.ring("suspend")
 
     def resume(self) -> None:
-        self._suspended.unlink(missing_ok=True)
+        self._suspended.end()
         self._bell.ring("resume")
 
     def status(self) -> EnvironmentStatus:
-        suspended = self._suspended.exists()
+        suspended = bool(self._suspended)
         attempt, ended = self._attempt, self._ended
         next_attempt = self._schedule.next_attempt - time.monotonic() + time.time()
         return EnvironmentStatus(
@@ -106,7 +119,7 @@ class Environment:
             source=self.settings.source,
             branch=self.settings.branch,
             ready=self._ready,
-            waiting=self._why_suspended() if suspended else self._waiting,
+            waiting=self._suspended.why if suspended else self._waiting,
             suspended=suspended,
             head=self._branch.head,
             attempted=self._schedule.attempted,
@@ -116,6 +129,7 @@ class Environment:
             message=ended.progress.run.message if ended else "",
             current=attempt.progress.run if attempt else None,
             next_attempt=next_attempt if next_attempt < float("inf") else None,
+            awaiting=self._awaiting,
             targets=tuple(self._targets.values()),
         )
 
@@ -144,7 +158,7 @@ class Environment:
         reasons = self._bell.answer()
         now = time.monotonic()
         self._heed(reasons)
-        if self._stopping or self._suspended.exists():
+        if self._stopping or self._suspended:
             if not self._stopping:
                 self._bell.wait(None)  # nothing is due for whoever is suspended
             return
@@ -155,9 +169,10 @@ class Environment:
         decision = self._schedule.decide(
             time.monotonic(),
             self._branch.head,
-            self._applied,
+            self._restoration.held_at(self._applied),
             rejected=self._branch.head is not None and self.source.is_rejected(self._branch.head),
             trigger=next(iter(calls), "poll"),
+            restoring=self._restoration.cut_short is not None,
         )
         if decision is not None:
             self._run(decision)
@@ -172,7 +187,7 @@ class Environment:
     def _stop(self, known: Revision | None) -> None:
         """Between two changes and in every wait: raises Superseded when the run shall end. A ring alone does not end it: only a
         head newer than the one known when the run began does, and whether there is one git says."""
-        if self._stopping or self._suspended.exists():
+        if self._stopping or self._suspended:
             raise Superseded(None)
         if not self._bell.rung:
             return
@@ -187,14 +202,19 @@ class Environment:
         for reason in reasons:
             if reason.startswith(_DRIFT):
                 self._schedule.drifted(time.monotonic(), reason.removeprefix(_DRIFT))
-            elif reason == "sync":
-                self._schedule.sync()
+            elif reason in ("sync", "approval"):
+                self._schedule.sync(reason)
+            elif reason == "status":
+                self._schedule.opened(time.monotonic())
 
     def _run(self, decision: Decision) -> None:
         head = self._branch.head
         of_head = decision.revision == head
         self._schedule.started(decision, of_head=of_head)
-        attempt = Attempt(self.name, decision, self._reconciler, self._reporter, consented=frozenset(self._consented))
+        attempt = Attempt(self.name, decision, self._reconciler, self._reporter, self._gate, self._wishes, self._restoration)
+        if decision.whole:
+            self._awaiting = None
+            self._gate.approvals.withdraw()
         self._attempt = attempt
         try:
             error = attempt.run(
@@ -208,10 +228,11 @@ class Environment:
             self._note_targets(attempt)
             well = self._ended is not None and self._ended.progress.run.outcome is Outcome.SUCCESS
             self._ended = self._ended if attempt.quiet and well else attempt
+        if isinstance(error, AwaitingApproval):
+            self._awaiting = Awaiting(error.digest, attempt.progress.run)
         if isinstance(error, Superseded):
             self._schedule.abandoned()
             return
-        self._consented.clear()
         self._schedule.ended(time.monotonic(), error, healed=attempt.healed)
         self._applied = self.source.applied()
         if decision.trigger == "resync":  # nobody waits
@@ -221,8 +242,3 @@ class Environment:
         for name, result in attempt.progress.results.items():
             known = self._targets[name]
             self._targets[name] = TargetStatus(name, known.kind, result.outcome, mask(result.message), result.drift)
-
-    def _why_suspended(self) -> str:
-        with suppress(OSError):
-            return f"suspended {self._suspended.read_text().strip()}"
-        return "suspended"

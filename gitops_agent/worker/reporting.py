@@ -17,6 +17,7 @@ _STATES = {
     Outcome.SUCCESS: StatusState.SUCCESS,
     Outcome.FAILURE: StatusState.FAILURE,
     Outcome.ERROR: StatusState.ERROR,
+    Outcome.AWAITING: StatusState.PENDING,
 }
 
 
@@ -40,21 +41,35 @@ class Reporter:
         return False
 
     def started(self, run: Run) -> None:
-        """A revision is being tried: it is pending (the journal knows better where something was said of it before), and no other
-        commit stays so: what was not finished before is skipped in its favour."""
+        """A revision is being tried: it is pending, where nothing was said of it before, and no other commit stays so: what was not
+        finished before is skipped in its favour."""
         with suppress(JournalLost):
             overtaken = [
                 CommitStatus(status.sha, status.context, StatusState.SKIPPED, f"superseded by {run.revision.short}", status.url)
                 for status in self._journal.pending(self._environment)
                 if status.sha != run.revision.sha
             ]
-            self._record(run, [*overtaken, self._status(run, self._context, StatusState.PENDING, "reconciling")])
+            if self._journal.last(run.revision.sha, self._context) is None:
+                overtaken.append(self._status(run, self._context, StatusState.PENDING, "reconciling"))
+            self._record(run, overtaken)
+
+    def waiting(self, run: Run, text: str) -> None:
+        """What a pending commit waits for at present."""
+        with suppress(JournalLost):
+            self._record(run, [self._status(run, self._context, StatusState.PENDING, text)])
+
+    def failed(self, run: Run, text: str) -> None:
+        """The commit is red, while the run goes on with bringing back what was applied before."""
+        with suppress(JournalLost):
+            self._record(run, [self._status(run, self._context, StatusState.FAILURE, text)])
 
     def finished(self, run: Run, results: Mapping[str, TargetResult]) -> None:
         """One outcome for the environment, one for each target that changed or failed, or of which something was said before. A
-        superseded run says nothing: its commit is finished by its successor's start, or by the next run of its own."""
+        superseded run says nothing: its commit is finished by its successor's start, or by the next run of its own. Nor does drift
+        that awaits approval: the commit was applied."""
+        silent = run.outcome not in _STATES or (run.drift and run.outcome is Outcome.AWAITING)
         with suppress(JournalLost):
-            self._record(run, self._outcomes(run, results) if run.outcome in _STATES else [])
+            self._record(run, [] if silent else self._outcomes(run, results))
 
     def _outcomes(self, run: Run, results: Mapping[str, TargetResult]) -> list[CommitStatus]:
         said = {status.context for status in self._journal.statuses(run.revision.sha)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from gitops_agent.errors import AgentError, Retry
+from gitops_agent.errors import AgentError, GateClosed, Retry
 from gitops_agent.model import Revision
 
 _FIRST_DELAY = 2.0
@@ -18,6 +18,8 @@ _SETTLE = 0.3
 _QUIET = 60.0
 """Seconds without healing after which somebody who undoes our work is no longer assumed."""
 _NEVER = float("inf")
+RESTORE = "restore"
+"""The trigger of a run that goes on with bringing back what was applied."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Schedule:
         self._heals = 0
         self._healed_at = -_NEVER
         self._sync = ""
+        self._closed = False
 
     @property
     def next_attempt(self) -> float:
@@ -63,8 +66,11 @@ class Schedule:
         return self._retry_at
 
     def due(self) -> float:
-        """When something is to be done even if nothing rings; at once for what was asked for while a run went on."""
-        return 0.0 if self._sync else min(self._look_at, self._retry_at, self._resync_at, self._drift_at)
+        """When something is to be done even if nothing rings; at once for what was asked for while a run went on. (Without a
+        source, and perhaps without any revision known, it waits for the next look.)"""
+        if self._sync and not self._fetch_failures:
+            return 0.0
+        return min(self._look_at, self._retry_at, self._resync_at, self._drift_at)
 
     def look(self, now: float, *, rung: bool) -> bool:
         """Whether to fetch now."""
@@ -80,6 +86,11 @@ class Schedule:
         """The operator wants a whole run now: by itself, or because of an approval."""
         self._sync = trigger
 
+    def opened(self, now: float) -> None:
+        """Others said something on a commit. Where the last run failed because of what they said, it is tried again now."""
+        if self._closed and self._retry_at < _NEVER:
+            self._retry_at = now
+
     def drifted(self, now: float, reason: str) -> None:
         """A system said that something changed. Who undoes our work again and again is healed ever more rarely."""
         delay = _SETTLE if self._heals == 0 else back_off(self._heals, self._rng)
@@ -87,10 +98,18 @@ class Schedule:
         self._drift_reason = reason
 
     def decide(
-        self, now: float, head: Revision | None, applied: Revision | None, *, rejected: bool, trigger: str
+        self,
+        now: float,
+        head: Revision | None,
+        applied: Revision | None,
+        *,
+        rejected: bool,
+        trigger: str,
+        restoring: bool = False,
     ) -> Decision | None:
         """What to run now, if anything. `head` is the newest revision known, `applied` the last successful one, `rejected` says
-        that head must never be tried again by itself. While head is no good, the systems are held at what was applied."""
+        that head must never be tried again by itself. While head is no good, the systems are held at what was applied.
+        `restoring`: bringing `applied` back was cut short."""
         if head is not None and self._sync:
             trigger, self._sync = self._sync, ""
             return Decision(head, trigger, whole=True)
@@ -99,6 +118,8 @@ class Schedule:
             return Decision(head, trigger, whole=not (self.clean and head == applied))
         if head is not None and good and self._retry_at <= now:
             return Decision(head, "retry", whole=True)
+        if restoring and not good and applied is not None:
+            return Decision(applied, RESTORE, whole=True)
         hold = head if good else applied
         waits_for_retry = good and self._retry_at < _NEVER
         if hold is None or waits_for_retry:
@@ -131,6 +152,7 @@ class Schedule:
             self._heals = self._heals + 1 if now - self._healed_at < _QUIET else 1
             self._healed_at = now
         self.clean = error is None
+        self._closed = isinstance(error, GateClosed)
         if error is None:
             self._failures = 0
         elif isinstance(error, AgentError) and error.retry is Retry.NEVER_FOR_THIS_REVISION:

@@ -20,6 +20,14 @@ class TargetStatus:
 
 
 @dataclass(frozen=True)
+class Awaiting:
+    """A plan that waits until somebody approves it by its digest; `run` ended with it."""
+
+    digest: str
+    run: Run
+
+
+@dataclass(frozen=True)
 class EnvironmentStatus:
     """A snapshot. Times are epoch seconds."""
 
@@ -42,6 +50,7 @@ class EnvironmentStatus:
     current: Run | None = None
     """The run in progress."""
     next_attempt: float | None = None
+    awaiting: Awaiting | None = None
     targets: tuple[TargetStatus, ...] = ()
 
     @property

@@ -26,6 +26,7 @@ COMMANDS = [
     "show",
     "doctor",
     "sync",
+    "approve",
     "suspend",
     "resume",
     "plan",

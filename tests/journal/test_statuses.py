@@ -49,6 +49,7 @@ def deliver(journal: Journal) -> list[tuple[StatusState, str]]:
         ([], (FAILURE, "x"), True),
         ([], (SKIPPED, "superseded"), False),
         ([(PENDING, "reconciling")], (PENDING, "reconciling"), False),
+        ([(PENDING, "reconciling")], (PENDING, "waiting for ci/test"), True),
         ([(PENDING, "reconciling")], (SUCCESS, "applied"), True),
         ([(PENDING, "reconciling")], (SKIPPED, "superseded"), True),
         ([(FAILURE, "x")], (FAILURE, "x"), False),
@@ -105,10 +106,18 @@ def test_whatever_happens_nothing_is_said_twice_in_a_row(events: list[tuple[Stat
         for context, said in delivered.items():
             states = [state for state, _ in said]
             assert all(one != other for one, other in pairwise(said))
-            assert PENDING not in states[1:]
+            assert all(before is PENDING for before, state in pairwise(states) if state is PENDING)
             assert all(before is PENDING for before, state in pairwise(states) if state is SKIPPED)
             assert said[-1] == last[context]
         journal.close()
+
+
+def test_an_outcome_that_awaits_approval_takes_back_a_red_status_and_is_said_once(journal: Journal) -> None:
+    journal.record(finished(1), [status(1, FAILURE, "no")])
+    assert not journal.record(run(1), [status(1, PENDING, "awaits approval: 1")])
+    for news in (True, False):
+        assert journal.record(finished(1), [status(1, PENDING, "awaits approval: 1")]) is news
+    assert deliver(journal) == [(FAILURE, "no"), (PENDING, "awaits approval: 1")]
 
 
 def test_a_pending_that_was_never_sent_gives_way(journal: Journal) -> None:

@@ -28,7 +28,7 @@ def test_document_names_every_route_and_no_other(world: World, client: FlaskClie
         if rule.endpoint == "static":
             continue
         # One rule stands for the three forms of an environment's page.
-        paths = [re.sub(r"<any\(.*\):action>", action, rule.rule) for action in ("sync", "suspend", "resume")]
+        paths = [re.sub(r"<any\(.*\):action>", action, rule.rule) for action in ("sync", "approve", "suspend", "resume")]
         for path in {re.sub(r"<(\w+)>", r"{\1}", path) for path in paths}:
             served |= {(path, method.lower()) for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}}
     assert named == served

@@ -24,6 +24,8 @@ class MemoryEnvironment:
     state: EnvironmentStatus
     wakes: list[str] = field(default_factory=list)
     syncs: list[tuple[str, ...]] = field(default_factory=list)
+    skips: list[bool] = field(default_factory=list)
+    approved: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -32,10 +34,16 @@ class MemoryEnvironment:
     def wake(self, reason: str) -> None:
         self.wakes.append(reason)
 
-    def sync(self, allow_deletes: Collection[str] = ()) -> None:
+    def sync(self, allow_deletes: Collection[str] = (), *, skip_gate: bool = False) -> None:
         if self.state.suspended:
             raise Refused(f"{self.name} is {self.state.waiting}; resume it first")
         self.syncs.append(tuple(allow_deletes))
+        self.skips.append(skip_gate)
+
+    def approve(self, digest: str) -> None:
+        if self.state.awaiting is None or self.state.awaiting.digest != digest:
+            raise Refused(f"{digest} is not the plan that awaits approval in {self.name}")
+        self.approved.append(digest)
 
     def suspend(self, why: str = "") -> None:
         self.state = replace(self.state, suspended=True, waiting=f"suspended {why or 'by the operator'}")
@@ -91,7 +99,14 @@ def run(id: str = "20261123-205300-0a1b2c", environment: str = "mini-cloud", **c
         Step("health nginx", started + 0.150, started + 0.161),
     )
     diff = "content:\n@@ -1,3 +1,3 @@\n server {\n-  listen 80;\n+  listen 8080;\n }\nmode: 420 → 384"
-    change = {"action": "update", "name": "conf.d/site.conf", "reason": "differs in content, mode", "diff": diff, "destructive": ""}
+    change = {
+        "action": "update",
+        "name": "conf.d/site.conf",
+        "reason": "differs in content, mode",
+        "diff": diff,
+        "destructive": "",
+        "held": "",
+    }
     plan = {"target": "nginx", "digest": "3f9c02ab17de", "summary": "1 updated", "changes": [change]}
     made = Run(
         id,

@@ -2,7 +2,7 @@
 
 x-gitops:
   on_change: {"conf/*": {exec: [nginx, -s, reload]}, "seed/*": ignore}      recreate | restart | ignore | {signal} | {exec}
-  hold: true                 never stopped without consent
+  hold: true                 never stopped without approval
   forward_only: true         never to an older image without consent
   before_stop: {exec: […]} or {signal: SIGUSR2}, with timeout: 10m
 """

@@ -94,17 +94,16 @@ def _with_what_is_lost(change: Change, look: Look, project: str) -> Change:
     if not change.name.startswith(_SERVICE):
         return change
     name = change.name.removeprefix(_SERVICE)
-    lost = "; ".join([*_stopped(change, name, look), *_downgraded(change, name, look), *_emptied(name, look, project)])
-    return replace(change, destructive=lost) if lost else change
+    lost = "; ".join([*_downgraded(change, name, look), *_emptied(name, look, project)])
+    return replace(change, destructive=lost, held=_held(change, name, look))
 
 
-def _stopped(change: Change, name: str, look: Look) -> Iterator[str]:
+def _held(change: Change, name: str, look: Look) -> str:
     running = any(member.state in ("running", "paused") for member in look.of(name))
     declared = change.after is not None and Behaviour.of(definition(change.after)).hold
     recorded = name in look.record.services and look.record.services[name].hold
     stops = change.action is Action.DELETE or how(change) in (RECREATE, RESTART)
-    if running and stops and (declared or recorded):
-        yield f"the running {name} (hold)"
+    return f"stops the running {name} (hold)" if running and stops and (declared or recorded) else ""
 
 
 def _downgraded(change: Change, name: str, look: Look) -> Iterator[str]:

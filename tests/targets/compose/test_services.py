@@ -112,19 +112,18 @@ def test_a_renamed_project_needs_consent(stack: Stack) -> None:
         stack.apply(files)
 
 
-def test_a_held_service_is_not_stopped_without_consent(stack: Stack) -> None:
+def test_stopping_a_held_service_needs_approval(stack: Stack) -> None:
+    """What a run makes of that is in tests/worker/test_approval.py."""
     hold = "x-gitops: {hold: true}"
     stack.apply(folder({"vault": service(hold), "web": service()}))
-    before = stack.ids()
     changed = folder({"vault": service(f"{hold}, labels: {{a: b}}"), "web": service()})
-    with pytest.raises(UnsafePlan, match=r"the running vault \(hold\)"):
-        stack.apply(changed)
-    with pytest.raises(UnsafePlan, match=r"the running vault \(hold\)"):
-        stack.apply(folder({"web": service()}))
-    assert stack.ids() == before
-    stack.apply(changed, consent=True)
+    assert stack.plan(changed).held == "stops the running vault (hold)"
+    assert stack.plan(folder({"web": service()})).held == "stops the running vault (hold)"
+    assert stack.plan(folder({"vault": service(hold), "web": service("labels: {a: b}")})).held == ""
+    stack.apply(changed)
     docker("kill", f"{stack.project}-vault-1")
-    stack.apply(changed)  # what is down may be started
+    assert stack.plan(changed).held == "", "what is down may be started"
+    stack.apply(changed)
     assert stack.settle() == ""
 
 

@@ -1,30 +1,28 @@
-"""The composition root: from settings to environments, outbox and web server, and what SIGTERM does to them."""
+"""What the agent and single runs are put together from, each made from settings."""
 
 from __future__ import annotations
 
 import logging
 import os
 import secrets
-import signal
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from gitops_agent import log, secret, targets
+from gitops_agent import secret, targets
 from gitops_agent.errors import ConfigError
 from gitops_agent.reconcile import Reconciler
 from gitops_agent.render import Renderer
-from gitops_agent.settings import AgentSettings, EnvironmentSettings, Report
-from gitops_agent.source import Remote, Source
+from gitops_agent.settings import AgentSettings, Approve, EnvironmentSettings, Report, SignedCommits
+from gitops_agent.source import Remote, Signers, Source
 from gitops_agent.target import Site, Target
 
 if TYPE_CHECKING:
+    from gitops_agent.gate import Gate
     from gitops_agent.journal import Journal
     from gitops_agent.report import Destination, Outbox
-    from gitops_agent.worker import Environment
     from gitops_agent.worker.reporting import Reporter
 
 _log = logging.getLogger(__name__)
@@ -64,7 +62,7 @@ def reconciler(settings: AgentSettings, name: str, *, source: str = "") -> Recon
     key = private_file(settings.state / "key", secrets.token_bytes(32))
     return Reconciler(
         name,
-        source=Source(_remote(environment, source), state, name),
+        source=Source(remote(environment, source), state, name, _signers(environment)),
         renderer=Renderer(environment.render_timeout, environment.render_memory),
         targets=_targets(environment, name, state, key),
         lookup=resolver(settings),
@@ -110,86 +108,28 @@ def destinations(settings: AgentSettings, reconcilers: Mapping[str, Reconciler])
     return destinations
 
 
+def gate(settings: AgentSettings, name: str) -> Gate:
+    """What runs of one environment have to pass before the first write. Raises ConfigError where statuses are required and there is
+    no Gitea to ask."""
+    from gitops_agent.gate import Approvals, Gate, Requires
+    from gitops_agent.gitea import Gitea
+
+    environment = settings.environments[name]
+    approvals = Approvals(name, settings.state / name, manual=environment.approve is Approve.MANUAL)
+    if not environment.requires:
+        return Gate(approvals)
+    # Not the one that reports: each is used by one thread.
+    gitea = Gitea.of(environment.source, environment.gitea, environment.token_file, environment.ca_file)
+    required = Requires(environment.requires, gitea.states, deadline=environment.requires_deadline, poll=environment.requires_poll)
+    return Gate(approvals, required)
+
+
 def reporter(settings: AgentSettings, name: str, journal: Journal, outbox: Outbox) -> Reporter:
     """Says what becomes of the runs of one environment, as its `report` setting wants it."""
     from gitops_agent.worker.reporting import Reporter
 
     report = _report(settings.environments[name])
     return Reporter(name, journal, url(settings), outbox.ring, statuses=report is not Report.NONE)
-
-
-class Agent:
-    """Everything `gitops-agent serve` runs."""
-
-    def __init__(self, settings: AgentSettings) -> None:
-        from gitops_agent.journal import Journal
-        from gitops_agent.report import Outbox
-
-        settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.settings = settings
-        self.token = api_token(settings)
-        self.journal: Journal = Journal(settings.state / "journal.sqlite3", keep_runs=settings.keep_runs)
-        reconcilers = {name: reconciler(settings, name) for name in settings.environments}
-        refuse_overlaps(
-            {f"{name}/{target.name}": target.scope() for name, built in reconcilers.items() for target in built.targets}
-        )
-        self.outbox: Outbox = Outbox(self.journal, destinations(settings, reconcilers))
-        self.environments: dict[str, Environment] = {
-            name: _build(settings, built, self.journal, self.outbox) for name, built in reconcilers.items()
-        }
-
-    def serve(self) -> None:
-        """Runs until SIGTERM or SIGINT; then every run in hand ends between two changes."""
-        from gitops_agent import web
-
-        told_to_stop = _listen_for_signals()
-        pages = web.create(self.environments, self.journal, self.token, url(self.settings), self.not_ready)
-        server = web.serve(pages, self.settings.serve.listen)  # a port that is taken is said before anything is touched
-        with self.running():
-            server.start()
-            _log.info("serving", extra={"url": url(self.settings), "environments": ", ".join(self.environments)})
-            os.read(told_to_stop, 1)
-            _log.info("stopping")
-            server.close()
-
-    def not_ready(self) -> dict[str, str]:
-        """What is not as it should be for serving, with the reason: for `/readyz`."""
-        reasons = {
-            name: status.waiting or "has not looked at its branch yet"
-            for name, environment in self.environments.items()
-            if not (status := environment.status()).ready and not status.suspended
-        }
-        return {**reasons, **({"journal": self.journal.lost} if self.journal.lost else {})}
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """The environments and the outbox, without the web server."""
-        self.outbox.start()
-        for environment in self.environments.values():
-            environment.start()
-        try:
-            yield
-        finally:
-            for environment in self.environments.values():
-                environment.close()
-            self.outbox.close()
-            self.journal.close()
-
-
-def _listen_for_signals() -> int:
-    """A descriptor with something to read once SIGTERM or SIGINT came. No Event: a handler that sets one may interrupt the very
-    thread that holds its lock, and wait for itself."""
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: os.write(writing, b"."))
-    return reading
-
-
-def run(settings: AgentSettings) -> None:
-    """`gitops-agent serve`."""
-    log.configure(secret.mask, level=settings.log_level, as_json=settings.log_format == "json")
-    Agent(settings).serve()
 
 
 def _environment(settings: AgentSettings, name: str) -> EnvironmentSettings:
@@ -199,7 +139,8 @@ def _environment(settings: AgentSettings, name: str) -> EnvironmentSettings:
         raise ConfigError(f"there is no environment {name!r}; there are {', '.join(settings.environments) or 'none'}") from None
 
 
-def _remote(environment: EnvironmentSettings, source: str) -> Remote:
+def remote(environment: EnvironmentSettings, source: str = "") -> Remote:
+    """How the repository is reached; `source` is another one than the configured."""
     local = bool(source)
     return Remote(
         url=source or environment.source,
@@ -213,6 +154,13 @@ def _remote(environment: EnvironmentSettings, source: str) -> Remote:
         max_file_bytes=environment.max_file_bytes,
         max_tree_bytes=environment.max_tree_bytes,
     )
+
+
+def _signers(environment: EnvironmentSettings) -> Signers | None:
+    if environment.allowed_signers is None and environment.signer_keys is None:
+        return None
+    every = environment.signed_commits is SignedCommits.EVERY
+    return Signers(environment.allowed_signers, environment.signer_keys, every)
 
 
 def _targets(environment: EnvironmentSettings, name: str, state: Path, key: bytes) -> list[Target]:
@@ -230,18 +178,3 @@ def _report(environment: EnvironmentSettings) -> Report:
     if environment.gitea or urlsplit(environment.source).scheme in ("http", "https"):
         return Report.GITEA
     return Report.NOTES
-
-
-def _build(settings: AgentSettings, built: Reconciler, journal: Journal, outbox: Outbox) -> Environment:
-    from gitops_agent.worker import Environment
-
-    name = built.environment
-    reported = reporter(settings, name, journal, outbox)
-    return Environment(
-        name,
-        settings.environments[name],
-        reconciler=built,
-        reporter=reported,
-        directory=settings.state / name,
-        clean=reported.last_run_was_clean(built.source.applied()),
-    )
