@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Self
 
 from gitops_agent import targets
 from gitops_agent.cli import kinds, options, worktree
-from gitops_agent.errors import InvalidRevision
+from gitops_agent.errors import ConfigError, InvalidRevision
 from gitops_agent.model import Files
 from gitops_agent.reconcile.desired import parse
 from gitops_agent.render import Renderer
+from gitops_agent.settings.load import read
 from gitops_agent.target import Site, Target
 
 if TYPE_CHECKING:
     from gitops_agent.settings import AgentSettings
+
+_OWN = "agent/agent.toml"
+"""Where a repository that describes a whole mini-cloud has the agent's own settings."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class Finding:
 
 
 class Bench:
-    """A work tree, and what is needed to render and parse it. `settings` say what the folders are; without them their names do."""
+    """A work tree, and what is needed to render and parse it. `settings` say what the folders are; without
+    them the repository's own agent/agent.toml does; without that their names do."""
 
     def __init__(self, path: Path, settings: AgentSettings | None = None) -> None:
         self._settings = settings
@@ -77,7 +82,11 @@ class Bench:
             tree = self.render(environment)
         except InvalidRevision as error:
             return [Finding(environment, error=str(error), file=error.file, line=error.line)]
-        return [self._parsed(environment, target, tree) for target in self._targets(environment, tree)]
+        try:
+            targets = self._targets(environment, tree)
+        except ConfigError as error:
+            return [Finding(environment, error=str(error), file=_OWN)]
+        return [self._parsed(environment, target, tree) for target in targets]
 
     def _parsed(self, environment: str, target: Target, tree: Files) -> Finding:
         name, kind = target.name, str(target.settings.kind)
@@ -87,7 +96,10 @@ class Bench:
             return Finding(environment, name, kind, error=str(error), file=error.file, line=error.line)
 
     def _targets(self, environment: str, tree: Files) -> list[Target]:
-        if self._settings is None:
+        settings = self._settings
+        if settings is None and _OWN in tree:
+            settings = read(tree[_OWN].decode(), Path(_OWN))
+        if settings is None or environment not in settings.environments:
             return kinds.guess(tree, environment, self._key)
         site = Site(environment, Path("/nonexistent/gitops-agent"), self._key)
-        return [targets.load(each.kind)(each, site) for each in self._settings.environments[environment].targets]
+        return [targets.load(each.kind)(each, site) for each in settings.environments[environment].targets]

@@ -26,8 +26,9 @@ AgentToml = Annotated[
 def check(path: Directory = Path(), environment: Name = "", config: AgentToml = None, as_json: options.AsJson = False) -> int:
     """Does every template render, is every file understood?
 
-    Asks no system and needs no secret. A folder named as a kind (nginx/, nomad-apps/) is of that kind, any other is `files`; with
-    --config it is what agent.toml says. Made for git hooks and CI: exits with 1 when something is wrong.
+    Asks no system and needs no secret. What each folder is says --config, or agent/agent.toml of the repository; without these, a
+    folder named as a kind (nginx/, nomad-apps/) is of that kind, any other is `files`. Made for git hooks and CI: exits with 1 when
+    something is wrong.
     """
     from gitops_agent.cli.bench import Bench, Finding
 
