@@ -103,7 +103,15 @@ class Signatures:
         fresh.mkdir(parents=True, mode=0o700)
         (fresh / "gpg.conf").write_text(_GPG)
         if files:
-            command: list[str | Path] = ["gpg", "--homedir", fresh, "--batch", "--quiet", "--import", *(path.absolute() for path in files)]
+            command: list[str | Path] = [
+                "gpg",
+                "--homedir",
+                fresh,
+                "--batch",
+                "--quiet",
+                "--import",
+                *(path.absolute() for path in files),
+            ]
             try:
                 process.run(command, timeout=self._git.remote.timeout, session=False)
             except CommandFailed as error:

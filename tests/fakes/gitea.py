@@ -20,10 +20,10 @@ from typing import ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.fakes import gitea_api
-from tests.fakes import gitea_pulls
 from tests.fakes.gitea_api import ROUTES, Asked
 from tests.fakes.gitea_inside import ROUTES as INSIDE
 from tests.fakes.gitea_people import People
+from tests.fakes.gitea_pulls import ROUTES as PULLS
 from tests.fakes.gitea_state import Json, Organisation, Reply, Repository, Request, Trouble
 from tests.fakes.http import Server
 
@@ -150,7 +150,7 @@ class FakeGitea:
         if (method, path) == ("DELETE", ""):
             self._delete(name)
             return Reply(204)
-        for allowed, pattern, answer in (*ROUTES, *INSIDE):
+        for allowed, pattern, answer in (*ROUTES, *INSIDE, *PULLS):
             found = re.fullmatch(pattern, path)
             if method == allowed and found:
                 if not token and (method != "GET" or pattern == "/hooks"):

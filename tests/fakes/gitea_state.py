@@ -23,6 +23,7 @@ class Repository:
     """By commit, in the order they came: nothing is ever taken out."""
     hooks: list[dict[str, Json]] = field(default_factory=list)
     next_hook: int = 1
+    pulls: list[dict[str, Json]] = field(default_factory=list)
     id: int = 1
     settings: dict[str, Json] = field(default_factory=dict)
     """What PATCH has changed, topics among them."""
@@ -37,6 +38,11 @@ class Repository:
             return False
         command = ["git", "-C", str(self.git), "cat-file", "-e", f"{sha}^{{commit}}"]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+    def branch(self, name: str) -> str:
+        """Where a branch is; empty where there is none."""
+        command = ["git", "-C", str(self.git), "rev-parse", "--verify", "--quiet", f"refs/heads/{name}"]
+        return subprocess.run(command, capture_output=True, check=False, text=True).stdout.strip()
 
 
 @dataclass
