@@ -57,7 +57,10 @@ def _resolve_one(resource: Resource, reveal: Replacement) -> Resource:
         if error.file or resource.origin is None:
             raise
         raise InvalidRevision(error.message, file=resource.origin.file, line=resource.origin.line) from None
-    return resource if spec == resource.spec else replace(resource, spec=spec, shown=resource.spec)
+    if spec == resource.spec:
+        return resource
+    # What the kind has concealed itself, such as passwords that stand in the repository, stays so.
+    return replace(resource, spec=spec, shown=resource.spec if resource.shown is None else resource.shown)
 
 
 def _refuse_in_name(_body: str, _digest: str) -> str:

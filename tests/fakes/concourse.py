@@ -88,13 +88,22 @@ class FakeConcourse:
             case ["GET", "workers"]:
                 return Reply(200, [{"name": "live-worker", "state": "running"}] if self.workers else [])
             case ["GET", "pipelines"]:
-                seen = [team for (name, team) in self.roles if name == who]
+                admin = self._may(who, "main", "owner")
+                seen = [team for (name, team) in self.roles if admin or name == who]
                 return Reply(200, [row for row in self.pipelines.rows() if row["team_name"] in seen])
             case [_, "builds", number, *rest]:
                 return self._build(method, int(number), rest, who)
+            case ["PUT", "teams", team] if self._may(who, "main", "owner"):
+                return self._set_team(team, json.loads(body)["auth"])
             case [_, "teams", team, *rest]:
                 return self._team(method, team, rest, query, headers, body, who)
         return Reply(404)
+
+    def _set_team(self, team: str, auth: Json) -> Reply:
+        self.pipelines.teams.add(team)
+        self.roles = {key: role for key, role in self.roles.items() if key[1] != team}
+        self.roles |= {(user, team): role for role, members in auth.items() for user in members["users"]}
+        return Reply(201, {"team": {"name": team, "auth": auth}})
 
     def _team(self, method: str, team: str, rest: list[str], query: Json, headers: Json, body: bytes, who: str) -> Reply:
         if not self._may(who, team, "viewer" if method == "GET" else "member"):

@@ -60,6 +60,7 @@ class Pipeline:
     paused: bool = True
     public: bool = False
     archived: bool = False
+    place: int = 0
 
     def row(self) -> Json:
         row = {"id": self.number, "name": self.name, "paused": self.paused, "public": self.public, "archived": self.archived}
@@ -76,7 +77,8 @@ class Pipelines:
         self._versions = itertools.count(1)
 
     def rows(self) -> list[Json]:
-        return [pipeline.row() for pipeline in self.all.values()]
+        ordered = sorted(self.all.values(), key=lambda pipeline: (pipeline.team, pipeline.place))
+        return [pipeline.row() for pipeline in ordered]
 
     def exists(self, team: str, name: str) -> bool:
         return (team, name) in self.all
@@ -126,14 +128,14 @@ class Pipelines:
             if (team, name) not in self.all:
                 return Reply(400, text=f"pipeline '{name}' not found\n")
         self.writes += 1
-        place = {(team, name): index for index, name in enumerate(names)}
-        self.all = dict(sorted(self.all.items(), key=lambda item: place.get(item[0], item[1].number)))
+        for place, name in enumerate(names):
+            self.all[team, name].place = place
         return Reply(200)
 
     def _save(self, team: str, name: str, query: Json, headers: Json, body: bytes) -> Reply:
         if headers.get("Content-Type") not in ("application/json", "application/x-yaml"):
             return Reply(415)
-        config = yaml.safe_load(body) or {}
+        config = yaml.load(body, Loader=yaml.CSafeLoader) or {}
         config = {key: config[key] for key in _TOP if key in config}
         error = _error(config)
         if error:
@@ -150,7 +152,8 @@ class Pipelines:
         if pipeline is not None and int(headers.get("X-Concourse-Config-Version", 0)) != pipeline.version:
             return Reply(500, text="failed to save config: comparison with existing config failed during save")
         created = pipeline is None
-        pipeline = pipeline or Pipeline(next(self._numbers), team, name)
+        if pipeline is None:
+            pipeline = Pipeline(number := next(self._numbers), team, name, place=number)
         self.all[team, name] = pipeline
         pipeline.config, pipeline.version, pipeline.archived = _written(config), next(self._versions), False
         self.writes += 1

@@ -40,6 +40,14 @@ def test_a_value_is_written_as_its_place_needs_it(encode: str, written: str) -> 
     assert resource.sensitive
 
 
+def test_what_a_kind_conceals_itself_stays_concealed() -> None:
+    spec = {"password": token("file:db"), "token": "written down in the repository"}
+    shown = {**spec, "token": "(sensitive)"}
+    resource = next(iter(resolve(State.of(Resource("a", spec, shown=shown)), KEY, lookup, ["*"])))
+    assert resource.spec == {**spec, "password": 'pass"word/é'}
+    assert resource.shown == shown
+
+
 def test_what_holds_no_secret_is_not_sensitive() -> None:
     assert not resolved({"port": 80, "hosts": ["a", "b"]}).sensitive
 
