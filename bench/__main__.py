@@ -4,25 +4,41 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 from bench.consul_keys import consul_keys
 from bench.pushes import cold_start, memory, push_to_served, webhook
+from bench.rows import Row
 from bench.running import Bench
+from bench.systems import compose, mixed, vault_policies
+
+MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
+    "cold-start": cold_start,
+    "webhook": webhook,
+    "push": push_to_served,
+    "consul": consul_keys,
+    "memory": memory,
+    "compose": compose,
+    "vault": vault_policies,
+    "mixed": mixed,
+}
+"""In this order; the first starts the agent."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="script/bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=12)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--rounds", type=int, default=12, help="how often each thing is measured (12)")
+    parser.add_argument("--only", nargs="+", choices=MEASURES, default=list(MEASURES), help="what to measure (everything)")
+    options = parser.parse_args()
     with ExitStack() as stack:
         base = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         base.chmod(0o755)
-        bench = Bench(base, rounds, stack)
+        bench = Bench(base, options.rounds, stack)
         print(f"{'':<58}{'':>9}     {'raw':>9}   ratio  goal")
-        for measure in (cold_start, webhook, push_to_served, consul_keys, memory):
-            for row in measure(bench):
+        for name in options.only:
+            for row in MEASURES[name](bench):
                 print(row, flush=True)
 
 

@@ -87,7 +87,9 @@ def consul(directory: Path) -> Iterator[int]:
     ports = {name: free_port() for name in ("http", "server", "serf-lan", "serf-wan", "dns")}
     flags = [f"-{name}-port={port}" for name, port in ports.items()]
     binary = shutil.which("consul") or "consul"
-    with program(binary, "agent", "-dev", "-bind=127.0.0.1", "-client=127.0.0.1", *flags, log=directory / "consul.log"):
+    with program(
+        binary, "agent", "-dev", "-bind=127.0.0.1", "-client=127.0.0.1", "-grpc-port=-1", *flags, log=directory / "consul.log"
+    ):
         until(lambda: ":" in ask(f"http://127.0.0.1:{ports['http']}/v1/status/leader"))
         yield ports["http"]
 
@@ -97,6 +99,7 @@ class CountingProxy:
     """Passes bytes on to `port` and counts HTTP requests by their first line. Requests here are small or come in one piece."""
 
     port: int
+    host: str = "127.0.0.1"
     requests: list[str] = field(default_factory=list)
 
     def __enter__(self) -> CountingProxy:
@@ -114,7 +117,7 @@ class CountingProxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            server = socket.create_connection(("127.0.0.1", self.port))
+            server = socket.create_connection((self.host, self.port))
             for connection in (client, server):
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=self._pass, args=(client, server, True), daemon=True).start()
