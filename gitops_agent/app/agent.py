@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gitops_agent import log, secret
-from gitops_agent.app.parts import api_token, destinations, gate, reconciler, refuse_overlaps, reporter, url
+from gitops_agent.app.parts import api_token, destinations, gate, metrics_token, reconciler, refuse_overlaps, reporter, url
 from gitops_agent.reconcile import Reconciler
 from gitops_agent.settings import AgentSettings
 
@@ -47,7 +47,10 @@ class Agent:
         from gitops_agent import web
 
         told_to_stop = _listen_for_signals()
-        pages = web.create(self.environments, self.journal, self.token, url(self.settings), self.not_ready)
+        for_metrics = metrics_token(self.settings)
+        pages = web.create(
+            self.environments, self.journal, self.token, url(self.settings), self.not_ready, metrics_token=for_metrics
+        )
         server = web.serve(pages, self.settings.serve.listen)  # a port that is taken is said before anything is touched
         with self.running():
             server.start()

@@ -79,6 +79,17 @@ def api_token(settings: AgentSettings) -> str:
     return token
 
 
+def metrics_token(settings: AgentSettings) -> str:
+    """Raises ConfigError where the file cannot be read; empty where none is set."""
+    path = settings.serve.metrics_token_file
+    if path is None:
+        return ""
+    try:
+        return path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"serve.metrics_token_file: {path} cannot be read: {error}") from None
+
+
 def url(settings: AgentSettings) -> str:
     return settings.serve.url or f"http://{settings.serve.listen}"
 

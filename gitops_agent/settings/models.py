@@ -120,6 +120,8 @@ class ServeSettings(_Settings):
     """Where people and Gitea reach it, for links in commit statuses; `http://` and `listen` unless set."""
     token_file: Path | None = None
     """File with the bearer token of the API and the password of the pages. Made at first start, in `state`, unless set."""
+    metrics_token_file: Path | None = None
+    """File with a bearer token that opens `/metrics` and nothing else, for Prometheus. Read at start."""
 
 
 class VaultSecretSettings(_Settings):

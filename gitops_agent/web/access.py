@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import logging
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -35,11 +36,13 @@ _LASTS = timedelta(days=7)
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def install(app: Flask, token: str, failures: Bucket, *, https: bool) -> None:
-    """Raises ConfigError for a token that could be guessed."""
-    if len(token) < _SHORTEST:
-        raise ConfigError(f"serve.token_file: the token is shorter than {_SHORTEST} characters")
-    remember(token)
+def install(app: Flask, token: str, failures: Bucket, *, https: bool, metrics_token: str = "") -> None:
+    """`metrics_token` opens /metrics and nothing else, where there is one. Raises ConfigError for a token that could be guessed."""
+    for setting, value in (("token_file", token), ("metrics_token_file", metrics_token)):
+        if len(value) < _SHORTEST and (value or setting == "token_file"):
+            raise ConfigError(f"serve.{setting}: the token is shorter than {_SHORTEST} characters")
+        if value:
+            remember(value)
     app.secret_key = hmac.new(token.encode(), b"web session", hashlib.sha256).digest()
     app.config.update(
         PERMANENT_SESSION_LIFETIME=_LASTS,
@@ -50,15 +53,16 @@ def install(app: Flask, token: str, failures: Bucket, *, https: bool) -> None:
         SESSION_COOKIE_SECURE=https,
     )
     app.register_blueprint(_routes(token, failures))
-    app.before_request(lambda: _guard(token, failures))
+    app.before_request(lambda: _guard(token, metrics_token, failures))
     app.jinja_env.globals["csrf"] = lambda: session.get("csrf", "")
 
 
-def _guard(token: str, failures: Bucket) -> ResponseReturnValue | None:
+def _guard(token: str, metrics_token: str, failures: Bucket) -> ResponseReturnValue | None:
     if request.endpoint in OPEN or request.endpoint is None:  # None: there is no such route; saying so tells nothing
         return None
     if for_programs():
-        _require_bearer(token, failures)
+        others = [metrics_token] if metrics_token and request.endpoint == "health.show_metrics" else []
+        _require_bearer([token, *others], failures)
         return None
     if "csrf" not in session:
         if request.method not in _SAFE:
@@ -69,9 +73,9 @@ def _guard(token: str, failures: Bucket) -> ResponseReturnValue | None:
     return None
 
 
-def _require_bearer(token: str, failures: Bucket) -> None:
+def _require_bearer(accepted: Sequence[str], failures: Bucket) -> None:
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and _same(given.strip(), token):
+    if scheme.lower() == "bearer" and any(_same(given.strip(), token) for token in accepted):
         return
     _note(failures)
     raise Unauthorized("send the token as «Authorization: Bearer …»", www_authenticate=WWWAuthenticate("bearer"))

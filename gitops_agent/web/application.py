@@ -24,9 +24,11 @@ def create(
     url: str,
     ready: Callable[[], Mapping[str, str]],
     *,
+    metrics_token: str = "",
     patience: int = 50,
 ) -> Flask:
-    """`token` is the bearer token of the API and the password of the pages, `url` where people reach the front page.
+    """`token` is the bearer token of the API and the password of the pages, `url` where people reach the front page,
+    `metrics_token` one that opens /metrics only.
 
     `ready` names what is not ready yet, with the reason; empty means ready. `patience` is how many wrong tokens and signatures at
     once are answered and logged one by one before 429 takes their place.
@@ -45,7 +47,7 @@ def create(
     failures = Bucket(_FORGIVEN, patience)
     answers.install(app)
     app.jinja_env.globals["version"] = __version__
-    access.install(app, token, failures, https=public.scheme == "https")
+    access.install(app, token, failures, https=public.scheme == "https", metrics_token=metrics_token)
     for blueprint in (webhook.blueprint(agent, failures), api.blueprint(agent), pages.blueprint(agent), health.blueprint(agent)):
         app.register_blueprint(blueprint)
     return app

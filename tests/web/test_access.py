@@ -175,3 +175,21 @@ def test_behind_a_prefix_links_and_cookie_stay_below_it(world: World) -> None:
     answer = client.post("/login", data={"token": TOKEN}, environ_overrides={"SCRIPT_NAME": "/gitops"})
     assert answer.headers["Location"] == "/gitops/"
     assert "Path=/gitops" in answer.headers["Set-Cookie"]
+
+
+def test_a_token_for_metrics_opens_nothing_else(world: World) -> None:
+    theirs = "for-prometheus-and-nobody-else"
+    app = web.create(world.environments, world.journal, TOKEN, "http://agent", dict, metrics_token=theirs)
+    client, bearer = app.test_client(), {"Authorization": f"Bearer {theirs}"}
+    assert client.get("/metrics", headers=bearer).status_code == 200
+    assert client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
+    assert client.get("/metrics", headers={"Authorization": "Bearer "}).status_code == 401
+    assert client.get("/api/v1/environments", headers=bearer).status_code == 401
+    assert client.post("/api/v1/environments/mini-cloud/sync", headers=bearer).status_code == 401
+    assert client.post("/login", data={"token": theirs}).status_code == 401
+    assert world.main.syncs == []
+
+
+def test_a_token_for_metrics_that_could_be_guessed_is_refused(world: World) -> None:
+    with pytest.raises(ConfigError, match="metrics_token_file: the token is shorter than 16"):
+        web.create(world.environments, world.journal, TOKEN, "http://agent", dict, metrics_token="hunter2")
