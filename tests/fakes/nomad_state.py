@@ -118,7 +118,7 @@ class State:
         events = [{"Type": "Driver Failure", "DisplayMessage": self.sick[name]}, {"Type": "Not Restarting", "DisplayMessage": ""}]
         states = {"main": {"Failed": True, "Events": events}}
         failed = {"ClientStatus": "failed", "TaskGroup": "main", "TaskStates": states}
-        return [{**failed, "JobVersion": job["Version"], "CreateIndex": job["ModifyIndex"]}]
+        return [{**failed, "ID": "allocation", "JobVersion": job["Version"], "CreateIndex": job["ModifyIndex"]}]
 
     def variable(self, path: str) -> Json:
         if path not in self.variables:
@@ -153,7 +153,13 @@ class State:
             )
             groups = {group["Name"]: {"DesiredTotal": group["Count"]} for group in job["TaskGroups"]}
             self.deployments.append(
-                {"JobID": job["ID"], "JobSpecModifyIndex": index, "CreateIndex": index, "TaskGroups": groups}
+                {
+                    "ID": f"deployment-{index}",
+                    "JobID": job["ID"],
+                    "JobSpecModifyIndex": index,
+                    "CreateIndex": index,
+                    "TaskGroups": groups,
+                }
                 | dict(zip(("Status", "StatusDescription"), status, strict=True))
             )
         return identity

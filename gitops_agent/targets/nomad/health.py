@@ -54,9 +54,10 @@ class Rollouts:
         job = name.removeprefix("job:")
         deployment = deployments.get((job, index)) or deployments.get((job, row["JobModifyIndex"]))
         if deployment is not None and deployment["Status"] == "failed":
+            words = self._with_trouble(f"{name}: {deployment['StatusDescription']}".rstrip("."), job, deployment["JobVersion"])
             if deployment["JobSpecModifyIndex"] != row["JobModifyIndex"] and "rolling back" in deployment["StatusDescription"]:
-                self.reverted[name] = f"{name}: {deployment['StatusDescription']}".rstrip(".")
-            yield Health(HealthStatus.DEGRADED, self._with_trouble(f"{name}: {deployment['StatusDescription']}", job))
+                self.reverted[name] = words
+            yield Health(HealthStatus.DEGRADED, words)
         elif deployment is not None and deployment["Status"] in _UNDER_WAY:
             yield Health(HealthStatus.PROGRESSING, self._under_way(name, deployment))
         else:
@@ -96,19 +97,25 @@ class Rollouts:
             words = self._unplaced.get(name) or f"{waiting} allocations wait to run, {total['Running']} run"
             yield Health(HealthStatus.PROGRESSING, self._with_trouble(f"{name}: {words}", job))
 
-    def _with_trouble(self, words: str, job: str) -> str:
-        trouble = self._trouble(job)
+    def _with_trouble(self, words: str, job: str, version: int | None = None) -> str:
+        trouble = self._trouble(job, version)
         return f"{words}; {trouble}" if trouble else words
 
-    def _trouble(self, job: str) -> str:
-        """What the tasks of the newest allocations say that failed and were not replaced."""
+    def _trouble(self, job: str, version: int | None = None) -> str:
+        """What the tasks say that failed, or are begun again and again: those of the newest version, or of one that may have been
+        taken back since. An allocation that was replaced within its version leaves it to its successor."""
         allocations = self._client.read(f"job/{job}/allocations", needs=self._needs).data
-        newest = max((one["JobVersion"] for one in allocations), default=0)
-        for one in sorted(allocations, key=lambda one: -int(one["CreateIndex"])):
-            if one["JobVersion"] == newest and one["ClientStatus"] in ("failed", "lost") and not one.get("NextAllocation"):
-                for task, state in (one.get("TaskStates") or {}).items():
-                    if state["Failed"]:
-                        return f"task {task}: {_telling(state.get('Events') or [])}"
+        if version is None:
+            version = max((one["JobVersion"] for one in allocations), default=0)
+        concerned = {one["ID"]: one for one in allocations if one["JobVersion"] == version}
+        for one in sorted(concerned.values(), key=lambda one: -int(one["CreateIndex"])):
+            if one.get("NextAllocation") in concerned:
+                continue
+            lost = one["ClientStatus"] in ("failed", "lost")
+            for task, state in (one.get("TaskStates") or {}).items():
+                if state["Failed"] if lost else state.get("Restarts"):
+                    return f"task {task}: {_telling(state.get('Events') or [])}"
+            if lost:
                 return f"group {one['TaskGroup']}: {one.get('ClientDescription') or one['ClientStatus']}"
         return ""
 

@@ -117,11 +117,13 @@ class Nomad(Target):
         puts = plan.only(Action.CREATE, Action.UPDATE).changes
         if puts:
             self._record.write(self._record.names | {change.name for change in puts})
-        for change in puts:
-            self._type(change).put(change)
-            self._memory.adopted.discard(change.name)
+        try:
+            for change in puts:
+                self._type(change).put(change)
+                self._memory.adopted.discard(change.name)
+                yield (change,)
+        finally:  # once: a file replaced for each of 200 jobs takes longer than the jobs
             self._remember()
-            yield (change,)
         self._found |= {change.name for change in puts}
         deletions = plan.only(Action.DELETE).changes
         for change in deletions:
