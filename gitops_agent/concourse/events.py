@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 from gitops_agent.secret import mask
 
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_OVERWRITTEN = re.compile(r"[^\n]*\r")
+"""What a progress meter wrote before it went back to the beginning of its line."""
 _KEPT = 65536
 """Characters of a log that are kept while a build runs."""
 _TAIL = 4000
@@ -79,7 +81,7 @@ class Log:
     @property
     def tail(self) -> str:
         """Whole lines, masked, without colours."""
-        text = _COLOURS.sub("", "".join(self._pieces)).replace("\r\n", "\n").replace("\r", "\n")
+        text = _OVERWRITTEN.sub("", _COLOURS.sub("", "".join(self._pieces)).replace("\r\n", "\n"))
         text = mask(text)  # before anything is cut off: half a secret is not recognised
         if self._cut or len(text) > _TAIL:
             text = text[-_TAIL:].partition("\n")[2]

@@ -14,7 +14,9 @@ import pytest
 from gitops_agent.concourse import Builds, Plan, Session, User, in_order, task
 from tests.fakes.concourse import PASSWORD, USER, FakeConcourse
 
-IMAGE = json.loads(os.environ.get("CONCOURSE_IMAGE", '{"rootfs_uri": "raw:///"}'))
+IMAGE: dict[str, object] = json.loads(os.environ.get("CONCOURSE_IMAGE", '{"rootfs_uri": "raw:///"}'))
+
+TASK = {"platform": "linux", **IMAGE}
 
 
 @dataclass(frozen=True)
@@ -69,5 +71,4 @@ def builds(server: Server, log_in: Callable[..., Session]) -> Builds:
 
 
 def running(command: str) -> Plan:
-    config = {"platform": "linux", **IMAGE, "run": {"path": "sh", "args": ["-c", command]}}
-    return in_order(task("check", config))
+    return in_order(task("check", {**TASK, "run": {"path": "sh", "args": ["-c", command]}}))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +14,7 @@ from gitops_agent.concourse import Builds, BuildStatus, Session, git, in_order, 
 from gitops_agent.concourse.events import events
 from gitops_agent.errors import Unavailable
 from gitops_agent.secret import SHOWN, remember
-from tests.concourse.conftest import Server, running
+from tests.concourse.conftest import TASK, Server, running
 from tests.conformance.holding import eventually
 from tests.fakes.concourse import FakeConcourse
 
@@ -86,6 +88,11 @@ def test_secrets_and_colours_are_not_in_a_log(builds: Builds) -> None:
     assert verdict.log == f"{SHOWN}\n"
 
 
+def test_a_progress_meter_leaves_its_last_word(builds: Builds) -> None:
+    verdict = builds.start(running(r"printf 'at 1%%\rat 50%%\rdone\n'; sleep 0.2")).follow(never, 30)
+    assert verdict.log == "done\n"
+
+
 def test_a_long_log_keeps_its_end_in_whole_lines(builds: Builds) -> None:
     # What a program prints just before it ends Concourse 8.2.5 may lose, which was seen here: hence the pause.
     loop = "i=0; while [ $i -lt 3000 ]; do echo this is line $i; i=$((i+1)); done; sleep 1"
@@ -139,6 +146,19 @@ def test_plans_pin_the_commit() -> None:
         },
     }
     assert [step["id"] for step in plan["do"]] == ["2", "3"]
+
+
+@pytest.mark.live
+def test_a_commit_is_fetched(log_in: Callable[..., Session]) -> None:
+    """CONCOURSE_GIT is the JSON of a git resource's source, with `sha`, one of its commits."""
+    if "CONCOURSE_GIT" not in os.environ:
+        pytest.skip("needs CONCOURSE_GIT")
+    source = json.loads(os.environ["CONCOURSE_GIT"])
+    sha = source.pop("sha")
+    config = {**TASK, "inputs": [{"name": "repo"}], "run": {"path": "git", "args": ["-C", "repo", "rev-parse", "HEAD"]}}
+    session = log_in(os.environ["CONCOURSE_LIVE"], os.environ["CONCOURSE_USER"], os.environ["CONCOURSE_PASSWORD"])
+    verdict = Builds(session).start(in_order(git("repo", source, sha), task("check", config))).follow(never, 90)
+    assert (verdict.status, verdict.log.splitlines()[-1:]) == (BuildStatus.SUCCEEDED, [sha])
 
 
 def test_half_an_event_is_no_event() -> None:

@@ -40,8 +40,18 @@ class FakeConcourse:
         self.break_streams = 0
         """So many streams of events are cut off after one event."""
         self.guard = threading.RLock()
-        self._server = Server(0, type("Handler", (_Handler,), {"fake": self}))
-        self.url = f"http://127.0.0.1:{self._server.port}"
+        self._port = 0
+        self.begin()
+        self.url = f"http://127.0.0.1:{self._port}"
+
+    def begin(self) -> None:
+        """Answers again, on the same port; builds went on meanwhile."""
+        self._server = Server(self._port, type("Handler", (_Handler,), {"fake": self}))
+        self._port = self._server.port
+
+    def stop(self) -> None:
+        """As a web node that is restarted: connections end, builds go on."""
+        self._server.stop()
 
     def __enter__(self) -> FakeConcourse:
         return self
@@ -50,7 +60,7 @@ class FakeConcourse:
         for build in self.builds.values():
             build.abort()
             build.thread.join(10)
-        self._server.stop()
+        self.stop()
 
     def log_in(self, authorization: str, body: bytes) -> Reply:
         client, _, password = base64.b64decode(authorization.partition(" ")[2]).decode().partition(":")

@@ -16,10 +16,11 @@ class Build:
     def __init__(self, number: int, plan: Json, names: Json, *, workers: bool) -> None:
         self.number = number
         self.names = names
+        self.plan = plan
         self.events: list[Json] = []
         self.status = "started"
         self.changed = threading.Condition()
-        self._child: subprocess.Popen[str] | None = None
+        self._child: subprocess.Popen[bytes] | None = None
         self._aborted = False
         self.thread = threading.Thread(target=self._run, args=(plan, workers), daemon=True)
 
@@ -60,13 +61,11 @@ class Build:
         with self.changed:
             if self._aborted:
                 return "aborted"
-            self._child = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-            )
+            self._child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
         assert self._child.stdout is not None
         with self._child as child:
             for line in self._child.stdout:  # a terminal, as there: CR LF
-                self._say("log", {"payload": line.replace("\n", "\r\n"), "origin": {**origin, "source": "stdout"}})
+                self._say("log", {"payload": line.decode().replace("\n", "\r\n"), "origin": {**origin, "source": "stdout"}})
         self._say("finish-task", {"exit_status": child.returncode, "origin": origin})
         return "failed" if child.returncode else "succeeded"
 

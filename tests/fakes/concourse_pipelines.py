@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -165,6 +166,8 @@ def _error(config: Json) -> str:
     if not jobs:
         return "invalid jobs:\n\tjobs: pipeline must contain at least one job\n"
     resources = {resource["name"] for resource in config.get("resources") or []}
+    for name in sorted(resources - {*_used(jobs)}):
+        return f"invalid resources:\n\tresource '{name}' is not used\n"
     for job in jobs:
         for key in job.keys() - _JOB:
             return f'malformed config: error unmarshaling JSON: while decoding JSON: json: unknown field "{key}"'
@@ -173,6 +176,16 @@ def _error(config: Json) -> str:
             if got is not None and got not in resources:
                 return f"invalid jobs:\n\tjobs.{job['name']}.plan.do[{index}].get({step['get']}): unknown resource '{got}'\n"
     return ""
+
+
+def _used(value: Json) -> Iterator[str]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _used(item)
+    elif isinstance(value, dict):
+        named = value.get("resource", value.get("get", value.get("put")))
+        yield from [named] if isinstance(named, str) else []
+        yield from _used([*value.values()])
 
 
 def _written(config: Json) -> Json:
