@@ -63,6 +63,12 @@ journal_lost = Gauge("gitops_agent_journal_lost", "1 while the journal cannot be
 webhooks = Counter(
     "gitops_agent_webhook_requests", "Webhook deliveries by HTTP status of the answer.", ["answer"], registry=registry
 )
+certificate_expiry = Gauge(
+    "gitops_agent_certificate_expiry_timestamp_seconds",
+    "When a certificate of a target ends; `ca` is the authority's.",
+    ["environment", "target", "certificate"],
+    registry=registry,
+)
 build = Gauge("gitops_agent_build_info", "Always 1.", ["version", "python"], registry=registry)
 build.labels(__version__, platform.python_version()).set(1)
 

@@ -48,3 +48,14 @@ class FileTargetSettings(DirectorySettings):
     `directory`, for containers that mount single files or several directories of it; what else lies there is left alone."""
     keep: int = Field(default=3, ge=1)
     """Versions that `switch` keeps besides the one in use."""
+    reads: tuple[Path, ...] = ()
+    """Directories of other files that the program reads: what another target publishes (its `directory`), or another program
+    writes: `["/srv/mini-cloud/certificates", "/srv/mini-cloud/upstreams"]`. They are watched; when something in them changes, all
+    is checked and the program is told to load it."""
+
+    @field_validator("reads")
+    @classmethod
+    def _all_absolute(cls, reads: tuple[Path, ...]) -> tuple[Path, ...]:
+        if any(not path.is_absolute() or ".." in path.parts for path in reads):
+            raise ValueError("must be absolute paths")
+        return reads

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
-from queue import Empty, Queue
 from typing import ClassVar
 
-from gitops_agent import watch
 from gitops_agent.errors import AgentError, ApplyFailed, CommandFailed, InvalidRevision, Unavailable
 from gitops_agent.file_target import tree
 from gitops_agent.file_target.in_place import InPlace
 from gitops_agent.file_target.observed import as_resources
 from gitops_agent.file_target.publisher import Publisher
+from gitops_agent.file_target.reads import Reads
 from gitops_agent.file_target.record import RecordFile
 from gitops_agent.file_target.settings import FileTargetSettings, Publish
 from gitops_agent.file_target.switch import Switch
+from gitops_agent.file_target.watched import changes
 from gitops_agent.model import Action, Batch, Files, Origin, Resource, State
 from gitops_agent.plan import Plan
 from gitops_agent.secret import references
 from gitops_agent.target import Site, Target
 
 _log = logging.getLogger(__name__)
-_STILL_HERE = 2.0
-"""Seconds until a watch without news says so, and may be ended."""
 
 
 class FileTarget(Target):
@@ -52,6 +50,7 @@ class FileTarget(Target):
             if settings.publish is Publish.SWITCH
             else InPlace(settings.directory, self.record, site.key)
         )
+        self.reads = Reads(settings.reads, site)
         self._names: frozenset[str] = frozenset()
         """Paths that are or shall be ours, for `watch`."""
         self._checked = ""
@@ -86,7 +85,8 @@ class FileTarget(Target):
         return frozenset({f"directory:{self.settings.directory}/"})
 
     def parse(self, files: Files) -> State:
-        return State.of(*(self._resource(path, content) for path, content in files.items() if not self.ignores(path)))
+        ours = (self._resource(path, content) for path, content in files.items() if not self.ignores(path))
+        return State.of(*ours, *self.reads.desired())
 
     def _resource(self, path: str, content: bytes) -> Resource:
         if tree.PRIVATE in Path(path).parts:
@@ -106,15 +106,17 @@ class FileTarget(Target):
             found = {path: file for path, file in self.publisher.found(list(desired.resources)).items() if not self.ignores(path)}
             observed = State.of(*as_resources(found, desired))
             self._names = frozenset(desired.resources) | {there.name for there in observed if there.owned}
+            read = self.reads.look()
+            others = State.of(*self.reads.observed(read))
             delta = self._delta(desired, observed)
-            if delta:
-                self._check(delta)
-        return observed
+            if delta or any(there.spec != desired.resources[there.name].spec for there in others):
+                self._check(delta, read)
+        return State.of(*observed, *others)
 
     def _delta(self, desired: State, observed: State) -> tree.Delta:
         """What an apply would write; the very thing `apply` makes of the plan, unless the plan is refused."""
         delta: dict[str, tree.File | None] = {}
-        for wanted in desired:
+        for wanted in (wanted for wanted in desired if not Reads.is_one(wanted.name)):
             found = observed.get(wanted.name)
             if found is None or found.spec != wanted.spec:
                 delta[wanted.name] = self._file(wanted)
@@ -123,17 +125,19 @@ class FileTarget(Target):
         return delta
 
     def _file(self, resource: Resource) -> tree.File:
-        mode = resource.spec.get("mode")
-        if mode is None:
-            return tree.File(resource.spec["content"])
+        content = resource.spec["content"]
+        return self.secret_file(content) if "mode" in resource.spec else tree.File(content)
+
+    def secret_file(self, content: bytes) -> tree.File:
+        """With the mode and owner of the settings."""
         uid, _, gid = self.settings.secret_owner.partition(":")
         owner = (int(uid), int(gid) if gid else -1) if uid else None
-        return tree.File(resource.spec["content"], int(mode, 8), owner)
+        return tree.File(content, int(self.settings.secret_mode, 8), owner)
 
-    def _check(self, delta: tree.Delta) -> None:
+    def _check(self, delta: tree.Delta, read: Mapping[str, str]) -> None:
         if not self.checks:
             return
-        digest = tree.digest(delta)
+        digest = f"{tree.digest(delta)} {sorted(read.items())}"
         if digest == self._checked:
             return
         with self.record.staging("check") as staging:
@@ -149,29 +153,46 @@ class FileTarget(Target):
         self._checked = digest
 
     def apply(self, plan: Plan) -> Iterator[Batch]:
-        changes = plan.without(Action.ADOPT, Action.REFUSE)
+        changes = [change for change in plan.without(Action.ADOPT, Action.REFUSE) if not Reads.is_one(change.name)]
         delta = {change.name: None if change.after is None else self._file(change.after) for change in changes}
-        if delta:
-            with self._naming(ApplyFailed):
-                self._check(delta)
-            try:
-                with self._naming(ApplyFailed):
-                    self.publisher.publish(delta)
-                    self._activate()
-            except Exception as error:
-                self._checked = ""
-                self._take_back(error)
-                raise
-        adopted = [change.name for change in plan.only(Action.ADOPT)]
-        if adopted:
-            with self._naming(ApplyFailed):
-                self.publisher.adopt(adopted)
+        self.publish(delta, told=plan.writes)
+        self.adopt([change.name for change in plan.only(Action.ADOPT) if not Reads.is_one(change.name)])
         yield tuple(plan.without(Action.REFUSE))
 
-    def _activate(self) -> None:
+    def publish(self, delta: tree.Delta, *, told: bool) -> None:
+        """Makes the delta real; with `told` the program loads all anew even where the delta is empty."""
+        read = self.reads.look()
+        if delta or told:
+            with self._naming(ApplyFailed):
+                self._check(delta, read)
+            try:
+                with self._naming(ApplyFailed):
+                    if delta:
+                        self.publisher.publish(delta)
+                    self._activate(confirm=bool(delta))
+            except Exception as error:
+                self._checked = ""
+                if delta:
+                    self._take_back(error)
+                raise
+        if self.settings.reads:
+            with self._naming(ApplyFailed):
+                self.reads.note(read)
+
+    def adopt(self, paths: Collection[str]) -> None:
+        """As they lie there."""
+        if paths:
+            with self._naming(ApplyFailed):
+                self.publisher.adopt(paths)
+
+    def _activate(self, *, confirm: bool = True) -> None:
         self.reload()
         self.verify()
-        self.publisher.confirm()
+        if confirm:
+            self.publisher.confirm()
+
+    def review(self, plan: Plan) -> Plan:
+        return self.reads.review(plan)
 
     def _take_back(self, error: Exception) -> None:
         """The previous files are published and loaded again. Raises what the run shall say."""
@@ -196,26 +217,18 @@ class FileTarget(Target):
             self.publisher.confirm()
         return True
 
+    @property
+    def watched(self) -> Sequence[Path]:
+        """Directories in which a change is a reason to look."""
+        return [self.settings.directory, *self.reads.directories]
+
     def watch(self) -> Iterator[str]:
-        """Rings for our own publishing too: the look that follows finds nothing to do."""
-        rung: Queue[str] = Queue()
-        private = (tree.PRIVATE, f"*{tree.PRIVATE}/*")
-        watching = watch.directories([self.settings.directory], rung.put, ignore=(*self.settings.ignore, *private))
-        try:
-            yield ""
-            while True:
-                try:
-                    path = Path(rung.get(timeout=_STILL_HERE))
-                except Empty:
-                    yield ""
-                    continue
-                if self._concerns(path):
-                    yield f"{path.name} changed"
-        finally:
-            watching.close()
+        return changes(self.watched, self.settings.ignore, self._concerns)
 
     def _concerns(self, path: Path) -> bool:
         """Everything above the links of `switch`; in-place, files that are or shall be ours, and directories that hold such."""
+        if self.reads.concerns(path):
+            return True
         directory = self.settings.directory.resolve()
         if self.settings.publish is Publish.SWITCH or not path.is_relative_to(directory) or path == directory:
             return True

@@ -11,6 +11,7 @@ _LINE = re.compile(r"\[(?:emerg|alert|crit|error)\] (?:\d+#\d+: )?(?P<said>.+?)(
 # Not to be found, reached or allowed here and now: other files would fare no better, the same ones may tomorrow.
 _NOT_THE_AUTHORS = re.compile(
     r"host not found|could not be resolved|"
+    r"cannot load certificate.*No such file|"  # keys are in no folder: another target, or somebody else, has yet to put them there
     r"\((?:1: Operation not permitted|13: Permission denied|24: Too many|28: No space|30: Read-only|97: Address family|99: )"
 )
 
