@@ -9,12 +9,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench.consul_keys import consul_keys
+from bench.nomad_jobs import nomad_jobs
 from bench.pushes import cold_start, memory, push_to_served, webhook
 from bench.rows import Row
 from bench.running import Bench
 from bench.systems import compose, mixed, vault_policies
 
-MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
+MEASURES: dict[str, Callable[[Bench], Iterator[Row | str]]] = {
     "cold-start": cold_start,
     "webhook": webhook,
     "push": push_to_served,
@@ -22,6 +23,7 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "memory": memory,
     "compose": compose,
     "vault": vault_policies,
+    "nomad": nomad_jobs,
     "mixed": mixed,
 }
 """In this order; the first starts the agent."""
