@@ -105,6 +105,8 @@ class FakeConcourse:
                 return self._build(method, int(number), rest, who)
             case ["PUT", "teams", team] if self._may(who, "main", "owner"):
                 return self._set_team(team, json.loads(body)["auth"])
+            case ["GET", "teams", team] if self._may(who, "main", "owner"):
+                return Reply(200, {"name": team}) if team in self.pipelines.teams else Reply(404)
             case [_, "teams", team, *rest]:
                 return self._team(method, team, rest, query, headers, body, who)
         return Reply(404)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from gitops_agent import secret
 from gitops_agent.api import Answer
 from gitops_agent.concourse import RoleMissing, Session
-from gitops_agent.errors import ApplyFailed, Conflict, InvalidRevision, Unavailable
+from gitops_agent.errors import Conflict, InvalidRevision, Unavailable
 from gitops_agent.model import Resource
 from gitops_agent.targets.concourse.mark import owner
 from gitops_agent.targets.concourse.written import sent
@@ -50,14 +50,18 @@ class Pipelines:
         return {row.name: row for row in map(_row, answer.data) if row is not None}
 
     def require_role(self, teams: Iterable[str]) -> None:
-        """Raises RoleMissing for a team in which no pipeline may be set."""
+        """Raises RoleMissing for a team in which no pipeline may be set, Unavailable for one that an administrator does not find."""
         user = self._session.call("GET", "/user", needs="a token").data
         roles = user.get("teams") if isinstance(user, Mapping) else None
         if not isinstance(roles, Mapping):
             raise Unavailable("what answers is no Concourse: it does not know whom it talks to")
         for team in teams:
-            if not user.get("is_admin") and not {"member", "owner"} & {*roles.get(team, ())}:
+            if {"member", "owner"} & {*roles.get(team, ())}:
+                continue
+            if not user.get("is_admin"):
                 raise RoleMissing(f"concourse: the agent is no member of team {team}, or there is no such team")
+            if self._session.call("GET", f"/teams/{quote(team, safe='')}", needs="a token", accept=(404,)).status == 404:
+                raise Unavailable(f"concourse has no team {team}")
 
     def config(self, name: str) -> tuple[Mapping[str, Any], str] | None:
         """The configuration and its version; None where there is none, or an archived one."""
@@ -83,7 +87,7 @@ class Pipelines:
         if answer.status == 400:
             raise _mistake(resource, answer)
         if answer.status == 404:
-            raise ApplyFailed(f"concourse has no team {_team(resource.name)}")
+            raise Unavailable(f"concourse has no team {_team(resource.name)}")
         if answer.status == 500:
             said = secret.mask(answer.text)[:_LONGEST]
             if _COMPARED in answer.text:

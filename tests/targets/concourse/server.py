@@ -14,7 +14,7 @@ _VERSION = "X-Concourse-Config-Version"
 
 class ConcourseServer:
     def __init__(self, url: str, user: str, password: str) -> None:
-        self.url = url
+        self.url, self.user, self.password = url, user, password
         grant = {"grant_type": "password", "username": user, "password": password, "scope": "openid profile federated:id"}
         token = requests.post(f"{url}/sky/issuer/token", data=grant, auth=("fly", "Zmx5"), timeout=30).json()["access_token"]
         self._session = requests.Session()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gitops_agent.concourse import LoginRefused, RoleMissing
-from gitops_agent.errors import Conflict, InvalidRevision, UnsafePlan
+from gitops_agent.errors import Conflict, InvalidRevision, Unavailable, UnsafePlan
 from gitops_agent.model import Action, Files
 from gitops_agent.plan import Limits, guard
 from gitops_agent.secret import SHOWN, Secret, placeholder
@@ -184,6 +184,19 @@ def test_no_role_in_a_team_is_said_before_anything_is_written(make: Make, concou
     with pytest.raises(RoleMissing, match="the agent is no member of team elsewhere"):
         converge(make(), files)
     assert concourse.rows() == []
+
+
+def test_a_team_that_is_not_there_is_said_before_anything_is_written(
+    make: Make, concourse: ConcourseServer, proxy: Proxy, tmp_path: Path
+) -> None:
+    """To an owner of team main, who may do everything everywhere."""
+    (tmp_path / "password").write_text(concourse.password)
+    target = make(client="", username=concourse.user, password_file=str(tmp_path / "password"))
+    with pytest.raises(Unavailable, match="concourse has no team elsewhere"):
+        converge(target, {**folder(app=pipeline("app")), "elsewhere/app.yml": pipeline("app")})
+    assert concourse.rows() == []
+    converge(target, folder(app=pipeline("app")))
+    assert not plan(make(), folder(app=pipeline("app")))
 
 
 def test_a_wrong_password_is_the_operators_affair(make: Make, tmp_path: Path) -> None:
