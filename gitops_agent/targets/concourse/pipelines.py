@@ -50,7 +50,7 @@ class Pipelines:
         return {row.name: row for row in map(_row, answer.data) if row is not None}
 
     def require_role(self, teams: Iterable[str]) -> None:
-        """Raises RoleMissing for a team in which no pipeline may be set, Unavailable for one that an administrator does not find."""
+        """Raises RoleMissing for a team in which no pipeline may be set, Unavailable for one that is not there."""
         user = self._session.call("GET", "/user", needs="a token").data
         roles = user.get("teams") if isinstance(user, Mapping) else None
         if not isinstance(roles, Mapping):
