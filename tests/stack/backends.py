@@ -27,6 +27,7 @@ class Backends:
     def __init__(self, running: ExitStack) -> None:
         self._running = running
         self._addresses: dict[str, str] = {}
+        self._refused: dict[str, int] = {}
         self.go_on = threading.Event()
         """What /stream waits for between its two parts."""
         self.resolver = f"{NETWORK}.1:{self._serve(_name_server(self._addresses), socketserver.UDPServer)}"
@@ -37,8 +38,12 @@ class Backends:
         if tcp:
             server: Any = socketserver.ThreadingTCPServer((address, port), _greeter(tcp))
         else:
-            server = _HttpServer((address, port), name, self.go_on)
+            server = _HttpServer((address, port), name, self.go_on, self._refused)
         self._run(server)
+
+    def refuse(self, name: str, status: int) -> None:
+        """From now on it answers everything with this."""
+        self._refused[name] = status
 
     def _serve(self, handler: type[socketserver.BaseRequestHandler], kind: type[socketserver.UDPServer]) -> int:
         server = kind((f"{NETWORK}.1", 0), handler)
@@ -56,10 +61,11 @@ class Backends:
 class _HttpServer(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int], name: str, go_on: threading.Event) -> None:
+    def __init__(self, address: tuple[str, int], name: str, go_on: threading.Event, refused: dict[str, int]) -> None:
         super().__init__(address, _Service)
         self.name = name
         self.go_on = go_on
+        self.refused = refused
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Connections end when nginx does."""
@@ -86,7 +92,7 @@ class _Service(BaseHTTPRequestHandler):
 
     def _say(self, answer: dict[str, Any]) -> None:
         body = json.dumps(answer).encode()
-        self.send_response(200)
+        self.send_response(self.server.refused.get(self.server.name, 200))
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

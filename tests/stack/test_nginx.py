@@ -22,6 +22,7 @@ pytestmark = pytest.mark.server
 HOSTNAMES = yaml.safe_load((ROOT / "repo-template/values/common.yaml").read_text())["hostnames"]
 STATIC = [hostname for hostname in HOSTNAMES if "service" in hostname]
 ONE_MORE = "  - {name: new, service: newcomer, port: 7000, aliases: [also.other.test], body: 2m}\n"
+PROBE = "/.well-known/hostname-probe"
 GROUP = "upstream example_server {{ zone http_example_server 64k; server 127.0.0.1:9 down; server {0} max_fails=0; }}\n"
 
 
@@ -142,6 +143,18 @@ def test_a_service_of_consul_comes_and_goes(serving: Edge, backends: Backends, f
     upstream.write_text(GROUP.format(f"{address} down"))
     serving.reload()
     assert serving.ask("example.example.test").status == 502
+
+
+def test_the_probe_tells_a_backend_that_answers_from_one_that_does_not(serving: Edge, backends: Backends) -> None:
+    backends.start("vault", 8200)
+    backends.start("gitea", 3000)
+    vault = serving.ask("vault.example.test", PROBE)
+    assert (vault.status, vault.body) == (200, b"hostname_answers 1\n")
+    backends.refuse("gitea", 401)
+    assert serving.ask("git.example.test", PROBE).status == 200
+    backends.refuse("gitea", 503)
+    assert serving.ask("git.example.test", PROBE).status == 500
+    assert serving.ask("ci.example.test", PROBE).status == 500
 
 
 def test_one_line_more_is_a_hostname_more(serving: Edge, backends: Backends) -> None:
