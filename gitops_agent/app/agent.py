@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gitops_agent import log, secret
-from gitops_agent.app.parts import api_token, destinations, gate, metrics_token, reconciler, refuse_overlaps, reporter, url
+from gitops_agent.app.gating import gate
+from gitops_agent.app.parts import api_token, destinations, metrics_token, reconciler, refuse_overlaps, reporter, url
 from gitops_agent.reconcile import Reconciler
 from gitops_agent.settings import AgentSettings
 
@@ -113,7 +114,7 @@ def _build(settings: AgentSettings, built: Reconciler, journal: Journal, outbox:
         settings.environments[name],
         reconciler=built,
         reporter=reported,
-        gate=gate(settings, name),
+        gate=gate(settings, name, built.source),
         directory=settings.state / name,
         clean=reported.last_run_was_clean(built.source.applied()),
     )

@@ -15,14 +15,13 @@ from gitops_agent import secret, targets
 from gitops_agent.errors import ConfigError
 from gitops_agent.reconcile import Reconciler
 from gitops_agent.render import Renderer
-from gitops_agent.settings import AgentSettings, Approve, EnvironmentSettings, Report, SignedCommits
+from gitops_agent.settings import AgentSettings, EnvironmentSettings, Report, SignedCommits
 from gitops_agent.source import Remote, Signers, Source
 from gitops_agent.target import Site, Target
 
 if TYPE_CHECKING:
-    from gitops_agent.gate import Gate
     from gitops_agent.journal import Journal
-    from gitops_agent.report import Destination, Outbox
+    from gitops_agent.report import Destination, Heralds, Outbox
     from gitops_agent.worker.reporting import Reporter
 
 _log = logging.getLogger(__name__)
@@ -119,28 +118,28 @@ def destinations(settings: AgentSettings, reconcilers: Mapping[str, Reconciler])
     return destinations
 
 
-def gate(settings: AgentSettings, name: str) -> Gate:
-    """What runs of one environment have to pass before the first write. Raises ConfigError where statuses are required and there is
-    no Gitea to ask."""
-    from gitops_agent.gate import Approvals, Gate, Requires
-    from gitops_agent.gitea import Gitea
-
-    environment = settings.environments[name]
-    approvals = Approvals(name, settings.state / name, manual=environment.approve is Approve.MANUAL)
-    if not environment.requires:
-        return Gate(approvals)
-    # Not the one that reports: each is used by one thread.
-    gitea = Gitea.of(environment.source, environment.gitea, environment.token_file, environment.ca_file)
-    required = Requires(environment.requires, gitea.states, deadline=environment.requires_deadline, poll=environment.requires_poll)
-    return Gate(approvals, required)
-
-
 def reporter(settings: AgentSettings, name: str, journal: Journal, outbox: Outbox) -> Reporter:
     """Says what becomes of the runs of one environment, as its `report` setting wants it."""
     from gitops_agent.worker.reporting import Reporter
 
     report = _report(settings.environments[name])
-    return Reporter(name, journal, url(settings), outbox.ring, statuses=report is not Report.NONE)
+    return Reporter(name, journal, url(settings), outbox.ring, heralds(settings, name), statuses=report is not Report.NONE)
+
+
+def heralds(settings: AgentSettings, name: str) -> Heralds:
+    """Who is told of the environment without looking. Raises ConfigError where `notify_file` cannot be read."""
+    from gitops_agent.report import Heralds
+
+    file = settings.environments[name].notify_file
+    try:
+        lines = [line.strip() for line in file.read_text().splitlines()] if file is not None else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"environments.{name}.notify_file: {file} cannot be read: {error}") from None
+    addresses = [line for line in lines if line and not line.startswith("#")]
+    for address in addresses:
+        secret.remember(address, f"an address in {file}")
+    key = private_file(settings.state / "key", secrets.token_bytes(32))
+    return Heralds(addresses, settings.state / name, key)
 
 
 def _environment(settings: AgentSettings, name: str) -> EnvironmentSettings:

@@ -90,14 +90,14 @@ class Once:
         decision = Decision(self._reconciler.source.fetch(), "apply", whole=True)
         self._journal = Journal(self._settings.state / "journal.sqlite3", keep_runs=self._settings.keep_runs)
         self._outbox = Outbox(self._journal, app.destinations(self._settings, {self.name: self._reconciler}))
-        reporter = app.reporter(self._settings, self.name, self._journal, self._outbox)
-        gate = app.gate(self._settings, self.name)
+        self._reporter = app.reporter(self._settings, self.name, self._journal, self._outbox)
+        gate = app.gate(self._settings, self.name, self._reconciler.source)
         gate.approvals.expect(approved)
         return Attempt(
             self.name,
             decision,
             self._reconciler,
-            reporter,
+            self._reporter,
             gate,
             wishes,
             Restoration(self._reconciler, self._settings.environments[self.name]),
@@ -110,6 +110,7 @@ class Once:
             return attempt.run(stop=self._heed, pause=self._pause, fetched=True)
         finally:
             self._outbox.close(_REPORTED_WITHIN)
+            self._reporter.close()
             self._journal.close()
 
     def stop(self) -> None:

@@ -4,26 +4,45 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gitops_agent.errors import InvalidRevision
 from gitops_agent.gate.approvals import Approvals
+from gitops_agent.gate.checking import CONTEXT, Checking, Say
 from gitops_agent.gate.patience import Patience
 from gitops_agent.gate.requires import Requires
-from gitops_agent.model import Revision
+from gitops_agent.gate.validation import Validation
+from gitops_agent.model import CommitStatus, Revision, StatusState
 
 
 @dataclass(frozen=True)
 class Gate:
-    """What is green is asked after planning; approval, of what was planned, comes last."""
+    """Validation begins with the run; what is green is asked after planning; approval, of what was planned, comes last."""
 
     approvals: Approvals
     requires: Requires | None = None
+    validation: Validation | None = None
 
     @property
     def asks(self) -> bool:
-        """Whether anything has to be green."""
-        return self.requires is not None
+        """Whether anything has to be green, or is at least looked at."""
+        return self.requires is not None or self.validation is not None
 
-    def wait(self, revision: Revision, patience: Patience) -> None:
-        """Raises GateClosed, or Unavailable when it cannot be told."""
+    def begin(self, revision: Revision, say: Say) -> Checking | None:
+        """Starts what takes a while. `say` is called from another thread, too. Raises InvalidRevision."""
+        if self.validation is None:
+            return None
+        try:
+            return self.validation.begin(revision, say)
+        except InvalidRevision as error:
+            if self.validation.required:
+                raise
+            say(CommitStatus(revision.sha, CONTEXT, StatusState.ERROR, str(error)))
+            return None
+
+    def wait(self, revision: Revision, checking: Checking | None, patience: Patience) -> None:
+        """Raises InvalidRevision and GateClosed, or Unavailable when it cannot be told."""
         patience.stop()
+        if checking is not None and self.validation is not None and self.validation.required:
+            checking.wait(patience)
+            self.validation.passed(checking)
         if self.requires is not None:
             self.requires.wait(revision, patience)

@@ -5,6 +5,25 @@ only here, so no commit can point a token elsewhere or run a command on the host
 """
 
 from gitops_agent.settings.load import load
-from gitops_agent.settings.models import AgentSettings, Approve, EnvironmentSettings, OnFailure, Report, SignedCommits
+from gitops_agent.settings.models import (
+    AgentSettings,
+    Approve,
+    EnvironmentSettings,
+    OnFailure,
+    Policy,
+    Report,
+    SignedCommits,
+    ValidationSettings,
+)
 
-__all__ = ["AgentSettings", "Approve", "EnvironmentSettings", "OnFailure", "Report", "SignedCommits", "load"]
+__all__ = [
+    "AgentSettings",
+    "Approve",
+    "EnvironmentSettings",
+    "OnFailure",
+    "Policy",
+    "Report",
+    "SignedCommits",
+    "ValidationSettings",
+    "load",
+]

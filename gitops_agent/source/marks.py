@@ -1,4 +1,5 @@
-"""What became of revisions, as refs in the mirror: the last that was applied, and those that are never tried again.
+"""What became of revisions, as refs in the mirror: the last that was applied, those that are never tried again, and those
+whose tree was validated.
 
 Refs, because they keep their commits from being collected after a force-push, and because git writes them whole or not at all.
 """
@@ -10,8 +11,8 @@ from pathlib import Path
 
 from gitops_agent.source.command import Git
 
-_MOST_REJECTED = 100
-"""The newest by commit date are kept; an older one that came back would be tried, and rejected, once more."""
+_MOST = 100
+"""Of rejected and of good ones the newest by commit date are kept; an older one that came back would be tried once more."""
 _LINE = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64}) (refs/\S+)")
 
 
@@ -28,6 +29,10 @@ class Marks:
         """The revision that did not work out, while the applied one is being brought back."""
         self.unrestored = self._prefix + "unrestored"
         """The same, where that did not work out either."""
+
+    def good(self, tree: str = "") -> str:
+        """Where the commit is whose tree was validated and found good."""
+        return f"{self._prefix}good/{tree}"
 
     def rejected(self, sha: str = "") -> str:
         return f"{self._prefix}rejected/{sha}"
@@ -52,10 +57,11 @@ class Marks:
 
     def reject(self, repository: Path, sha: str, *more: str) -> None:
         """`more` are commands of the same transaction. Raises CommandFailed."""
-        listed = self._git("for-each-ref", "--sort=-committerdate", "--format=%(refname)", self.rejected(), at=repository)
-        others = [ref for ref in listed.text.split() if ref != self.rejected(sha)]
-        old = others[_MOST_REJECTED - 1 :]
-        self._update(repository, f"update {self.rejected(sha)} {sha}", *(f"delete {ref}" for ref in old), *more)
+        self._add(repository, self.rejected(), sha, sha, *more)
+
+    def find_good(self, repository: Path, sha: str, tree: str) -> None:
+        """Raises CommandFailed."""
+        self._add(repository, self.good(), tree, sha)
 
     def carry_over(self, old: Path, new: Path) -> None:
         """Takes to a fresh clone what the old one knew, as far as the branch still has those commits.
@@ -65,6 +71,12 @@ class Marks:
         for ref, sha in _refs(old, self._prefix).items():
             if ref != self.head:
                 self._git("update-ref", ref, sha, at=new, accept=(0, 128))
+
+    def _add(self, repository: Path, folder: str, name: str, sha: str, *more: str) -> None:
+        listed = self._git("for-each-ref", "--sort=-committerdate", "--format=%(refname)", folder, at=repository)
+        others = [ref for ref in listed.text.split() if ref != f"{folder}{name}"]
+        old = others[_MOST - 1 :]
+        self._update(repository, f"update {folder}{name} {sha}", *(f"delete {ref}" for ref in old), *more)
 
     def _update(self, repository: Path, *commands: str) -> None:
         self._git("update-ref", "--stdin", at=repository, stdin="".join(f"{command}\n" for command in commands).encode())

@@ -99,6 +99,16 @@ class Source:
         """Never again, unless it is applied with an operator's consent. Raises Unavailable when the mirror cannot be written."""
         self._mark(self._marks.reject, revision)
 
+    def is_good(self, revision: Revision) -> bool:
+        """Whether a commit with the very same files was marked good."""
+        tree = self._tree(revision)
+        return bool(tree) and self._known(self._marks.good(tree)) is not None
+
+    def mark_good(self, revision: Revision) -> None:
+        """Its files were validated and need not be again. Raises Unavailable when the mirror cannot be written."""
+        if tree := self._tree(revision):
+            self._mark(lambda repository, sha: self._marks.find_good(repository, sha, tree), revision)
+
     def restoring(self) -> Revision | None:
         """The revision that did not work out, while the applied one is being brought back; also after a kill in the middle."""
         return self._known(self._marks.restoring)
@@ -162,6 +172,15 @@ class Source:
                 mark(self._mirror.path, revision.sha)
         except CommandFailed as error:
             raise Unavailable(f"cannot record {revision} in {self._mirror.path}: {reason(error, self._remote)}") from None
+
+    def _tree(self, revision: Revision) -> str:
+        """Empty when the mirror does not have it, or its root is larger than any that could be read."""
+        try:
+            with self._mirror.objects.open() as find:
+                found = find(f"{revision.sha}^{{tree}}", _LARGEST_COMMIT)
+        except (Damaged, TooLarge):
+            return ""
+        return found.sha if found is not None else ""
 
     def _known(self, name: str) -> Revision | None:
         """None also when the mirror is damaged: the next fetch mends it, and until then it knows nothing."""

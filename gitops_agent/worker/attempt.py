@@ -7,10 +7,11 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 from gitops_agent import metrics
 from gitops_agent.errors import AgentError, AwaitingApproval, InvalidRevision, Superseded
-from gitops_agent.gate import Gate, Patience
+from gitops_agent.gate import Checking, Gate, Patience
 from gitops_agent.model import Outcome, Run
 from gitops_agent.plan import Plan
 from gitops_agent.reconcile import Prepared, Progress, Reconciler, SawnOff, Waiting, carry_out, refuse
@@ -90,10 +91,7 @@ class Attempt:
 
     def _reconcile(self, stop: Callable[[], None], pause: Callable[[float], None], *, fetched: bool) -> None:
         reconciler, decision = self._reconciler, self._decision
-        prepared = self._prepare(stop)
-        if decision.whole and self._gate.asks:
-            prepared = self._through_the_gate(prepared, stop, pause)
-        prepared = self._approved(prepared)
+        prepared = self._approved(self._permitted(stop, pause) if decision.whole and self._gate.asks else self._prepare(stop))
         try:
             carry_out(
                 prepared,
@@ -117,13 +115,23 @@ class Attempt:
             decision.revision, self.progress, whole=decision.whole, consented=self._consented, stop=stop
         )
 
-    def _through_the_gate(self, prepared: Prepared, stop: Callable[[], None], pause: Callable[[float], None]) -> Prepared:
+    def _permitted(self, stop: Callable[[], None], pause: Callable[[float], None]) -> Prepared:
+        """What is planned, once it may be: validation goes on beside planning."""
+        checking = None if self._wishes.skip_gate else self._gate.begin(self._decision.revision, self._reporter.say)
+        try:
+            return self._through_the_gate(self._prepare(stop), checking, Patience(stop, pause, self._say))
+        except Superseded:
+            if checking is not None:
+                checking.abandon()
+            raise
+
+    def _through_the_gate(self, prepared: Prepared, checking: Checking | None, patience: Patience) -> Prepared:
         """Mistakes are said before anybody waits; after a long wait the systems are looked at again."""
         refuse(prepared, self.progress, prepared.before_approval() if self._why_approval(prepared) else prepared.first_error())
         began = time.monotonic()
         with self.progress.step("gate"), suppress(_Skipped):
-            self._gate.wait(prepared.revision, Patience(lambda: self._stop_or_skip(stop), pause, self._say))
-        return prepared if time.monotonic() - began < _STALE else self._prepare(stop)
+            self._gate.wait(prepared.revision, checking, replace(patience, stop=lambda: self._stop_or_skip(patience.stop)))
+        return prepared if time.monotonic() - began < _STALE else self._prepare(patience.stop)
 
     def _stop_or_skip(self, stop: Callable[[], None]) -> None:
         """The operator may lose patience while the run waits, or had none from the beginning."""
@@ -182,6 +190,7 @@ class Attempt:
         )
         if not self.quiet:
             self._reporter.finished(run, self.progress.results)
+        self._reporter.tell(run)
 
 
 def _outcome(error: Exception | None, progress: Progress, *, whole: bool) -> tuple[Outcome, str]:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from gitops_agent.journal import Journal, JournalLost
 from gitops_agent.model import CommitStatus, Outcome, Revision, Run, StatusState
 from gitops_agent.reconcile import TargetResult
-from gitops_agent.report import describe
+from gitops_agent.report import Heralds, describe
 
 _STATES = {
     Outcome.SUCCESS: StatusState.SUCCESS,
@@ -24,12 +25,15 @@ _STATES = {
 class Reporter:
     """Writes the runs of one environment into the journal, and with them what is to be said of their commits."""
 
-    def __init__(self, environment: str, journal: Journal, url: str, ring: Callable[[], None], *, statuses: bool) -> None:
+    def __init__(
+        self, environment: str, journal: Journal, url: str, ring: Callable[[], None], heralds: Heralds, *, statuses: bool
+    ) -> None:
         """`url` is where run pages are reached, `ring` wakes the outbox; without `statuses` the journal alone is told."""
         self._environment = environment
         self._journal = journal
         self._url = url.rstrip("/")
         self._ring = ring
+        self._heralds = heralds
         self._statuses = statuses
         self._context = f"gitops/{environment}"
 
@@ -58,6 +62,13 @@ class Reporter:
         with suppress(JournalLost):
             self._record(run, [self._status(run, self._context, StatusState.PENDING, text)])
 
+    def say(self, status: CommitStatus) -> None:
+        """What somebody else than the run itself has to say of a commit, from any thread."""
+        with suppress(JournalLost):
+            short = replace(status, description=describe(status.description))
+            if self._statuses and self._journal.queue(self._environment, short):
+                self._ring()
+
     def failed(self, run: Run, text: str) -> None:
         """The commit is red, while the run goes on with bringing back what was applied before."""
         with suppress(JournalLost):
@@ -70,6 +81,13 @@ class Reporter:
         silent = run.outcome not in _STATES or (run.drift and run.outcome is Outcome.AWAITING)
         with suppress(JournalLost):
             self._record(run, [] if silent else self._outcomes(run, results))
+
+    def tell(self, run: Run) -> None:
+        """Those who do not look at commits hear of changes; also of the end of a run that says nothing on its commit."""
+        self._heralds.tell(run, f"{self._url}/runs/{run.id}")
+
+    def close(self) -> None:
+        self._heralds.close()
 
     def _outcomes(self, run: Run, results: Mapping[str, TargetResult]) -> list[CommitStatus]:
         said = {status.context for status in self._journal.statuses(run.revision.sha)}

@@ -1,0 +1,53 @@
+"""What runs of one environment have to pass, from its settings."""
+
+from __future__ import annotations
+
+from gitops_agent.concourse import Builds, Client, Session, User
+from gitops_agent.errors import ConfigError
+from gitops_agent.gate import Approvals, Gate, Requires, Terms, Validation
+from gitops_agent.gitea import Gitea
+from gitops_agent.secret import remember
+from gitops_agent.settings import AgentSettings, Approve, EnvironmentSettings, Policy, ValidationSettings
+from gitops_agent.source import Source
+
+
+def gate(settings: AgentSettings, name: str, source: Source) -> Gate:
+    """Raises ConfigError where statuses are required and there is no Gitea to ask."""
+    environment = settings.environments[name]
+    return Gate(
+        Approvals(name, settings.state / name, manual=environment.approve is Approve.MANUAL),
+        _requires(environment),
+        None if environment.validation is None else _validation(environment, environment.validation, source),
+    )
+
+
+def _requires(environment: EnvironmentSettings) -> Requires | None:
+    if not environment.requires:
+        return None
+    # Not the one that reports: each is used by one thread.
+    gitea = Gitea.of(environment.source, environment.gitea, environment.token_file, environment.ca_file)
+    return Requires(environment.requires, gitea.states, deadline=environment.requires_deadline, poll=environment.requires_poll)
+
+
+def _validation(environment: EnvironmentSettings, settings: ValidationSettings, source: Source) -> Validation:
+    def connect() -> Builds:
+        session = Session(settings.address, _identity(settings), ca_file=settings.ca_file, timeout=settings.timeout)
+        return Builds(session, settings.team, settings.pipeline)
+
+    git = {"uri": environment.source, "branch": environment.branch, **settings.git}
+    if settings.git_password_file is not None:
+        try:
+            password = settings.git_password_file.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"validation.git_password_file: {error}") from None
+        remember(password)
+        git["password"] = password
+    return Validation(source, connect, Terms(settings.task, git, settings.deadline, settings.policy is Policy.REQUIRED))
+
+
+def _identity(settings: ValidationSettings) -> User | Client:
+    if settings.password_file is not None:
+        return User(settings.username, settings.password_file)
+    if settings.client_secret_file is not None:
+        return Client(settings.client, settings.client_secret_file)
+    raise ConfigError("validation: needs username and password_file, or client and client_secret_file")

@@ -1,0 +1,210 @@
+"""The agent as a process with a Concourse that validates each commit: what each end of a build means for the commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fakes.concourse import PASSWORD, USER, FakeConcourse
+from tests.worker.running import REPOSITORY, Running, eventually
+from tests.worker.test_agent import assert_every_report_is_final_and_none_came_twice
+
+pytestmark = pytest.mark.slow
+CONTEXT = "concourse/validate"
+
+
+def says(command: str) -> dict[str, str | None]:
+    """A task file; the fake runs its command on this host."""
+    config = f"""
+platform: linux
+rootfs_uri: raw:///
+inputs: [{{name: config}}]
+run: {{path: sh, args: [-c, "{command}"]}}
+"""
+    return {"ci/validate.yml": config}
+
+
+@pytest.fixture
+def concourse() -> Iterator[FakeConcourse]:
+    with FakeConcourse() as fake:
+        yield fake
+
+
+@pytest.fixture
+def validated(agent: Running, concourse: FakeConcourse) -> Running:
+    configure(agent, concourse)
+    return agent
+
+
+def configure(agent: Running, concourse: FakeConcourse, **settings: object) -> None:
+    (agent.path / "concourse-password").write_text(PASSWORD)
+    given = {"address": concourse.url, "username": USER, "password_file": f"{agent.path}/concourse-password", **settings}
+    lines = "\n".join(f'{name} = "{value}"' if isinstance(value, str) else f"{name} = {value}" for name, value in given.items())
+    agent.configure(targets=f"[environments.test.validation]\n{lines}\n{agent.target('pages')}")
+
+
+def started(concourse: FakeConcourse) -> int:
+    return len(concourse.builds)
+
+
+def test_red_applies_nothing_and_green_is_applied(validated, concourse):
+    validated.start()
+    red = validated.author.push(says("echo line 3: no such upstream; exit 1") | {"pages/index.html": "one"})
+    validated.settled(red, "error")
+    said = "validation: build 1 failed: line 3: no such upstream"
+    assert validated.gitea.statuses(REPOSITORY, red, "gitops/test")[-1][1] == said
+    eventually(lambda: validated.state(red, CONTEXT) == "failure")
+    row = next(row for row in validated.repository.statuses[red] if row["context"] == CONTEXT)
+    assert row["target_url"] == f"{concourse.url}/builds/1"
+    assert validated.published("pages", "index.html") is None
+    green = validated.author.push(says("true"))
+    validated.settled(green)
+    eventually(lambda: validated.state(green, CONTEXT) == "success")
+    assert validated.published("pages", "index.html") == "one"
+    assert started(concourse) == 2
+    assert_every_report_is_final_and_none_came_twice(validated)
+
+
+def test_the_build_is_pinned_to_the_commit(validated, concourse):
+    validated.start()
+    sha = validated.author.push(says("true") | {"pages/index.html": "one"})
+    validated.settled(sha)
+    get, task = concourse.builds[1].plan["do"]
+    assert (get["get"]["name"], get["get"]["version"]) == ("config", {"ref": sha})
+    assert get["get"]["source"] == {"uri": validated.git_server.url(REPOSITORY), "branch": "main"}
+    assert task["task"]["config"]["run"]["path"] == "sh"
+
+
+def test_a_commit_does_not_decide_how_it_is_judged(validated):
+    """Failure mode 18: the task file that counts is the one that was applied."""
+    validated.start()
+    verdict = validated.path / "red"
+    validated.settled(validated.author.push(says(f"test ! -e {verdict}") | {"pages/a": "1"}))
+    verdict.touch()
+    sly = validated.author.push(says("true") | {"pages/a": "2"})
+    validated.settled(sly, "error")
+    assert validated.published("pages", "a") == "1"
+
+
+def test_files_that_were_found_good_are_not_validated_again(validated, concourse):
+    """A revert goes through while Concourse is down."""
+    validated.start()
+    validated.settled(validated.author.push(says("true") | {"pages/a": "1"}))
+    validated.settled(validated.author.push({"pages/a": "2"}))
+    assert started(concourse) == 2
+    concourse.stop()
+    back = validated.author.push({"pages/a": "1"})
+    validated.settled(back)
+    assert validated.published("pages", "a") == "1"
+    eventually(lambda: validated.gitea.statuses(REPOSITORY, back, CONTEXT) == [
+        ("success", "the same files were found good before")
+    ])  # fmt: skip
+
+
+def test_concourse_away_is_said_and_tried_again(validated, concourse):
+    concourse.stop()
+    validated.start()
+    sha = validated.author.push(says("true") | {"pages/a": "1"})
+    validated.settled(sha, "error")
+    assert "concourse cannot be reached" in validated.gitea.statuses(REPOSITORY, sha, "gitops/test")[-1][1]
+    assert validated.published("pages", "a") is None
+    concourse.begin()
+    validated.settled(sha)
+    eventually(lambda: validated.state(sha, CONTEXT) == "success")
+
+
+def test_concourse_stopped_in_the_middle_of_a_build_goes_on_with_that_build(validated, concourse):
+    validated.start()
+    sha = validated.author.push(says("sleep 4") | {"pages/a": "1"})
+    eventually(lambda: validated.state(sha, CONTEXT) == "pending")
+    concourse.stop()
+    validated.settled(sha, "error")
+    concourse.begin()
+    validated.settled(sha)
+    assert started(concourse) == 1
+
+
+def test_without_a_worker_the_deadline_ends_it(validated, concourse):
+    concourse.workers = False
+    configure(validated, concourse, deadline="2s")
+    validated.start()
+    sha = validated.author.push(says("true") | {"pages/a": "1"})
+    validated.settled(sha, "error")
+    said = validated.gitea.statuses(REPOSITORY, sha, "gitops/test")[-1][1]
+    assert said == "validation: build 1 was given up after 2 s: it printed nothing; is there a worker?"
+    concourse.workers = True
+    validated.settled(sha)
+
+
+def test_a_build_that_errs_is_tried_again_and_says_why(validated, concourse):
+    validated.start()
+    sha = validated.author.push({"ci/validate.yml": "platform: linux\nrun: {path: 'true'}\n", "pages/a": "1"})
+    validated.settled(sha, "error")
+    assert "build 1 errored: rootfs must not be empty" in validated.gitea.statuses(REPOSITORY, sha, "gitops/test")[-1][1]
+    eventually(lambda: started(concourse) == 2, what="another try")
+
+
+def test_a_build_that_somebody_aborts_is_not_started_again_but_by_sync(validated, concourse):
+    validated.start()
+    sha = validated.author.push(says("sleep 60") | {"pages/a": "1"})
+    eventually(lambda: validated.state(sha, CONTEXT) == "pending")
+    concourse.builds[1].abort()
+    validated.settled(sha, "error")
+    assert validated.environment()["next_attempt"] is None
+    validated.api("/environments/test/sync", {})
+    eventually(lambda: started(concourse) == 2)
+
+
+def test_a_newer_commit_aborts_the_build_of_the_older(validated, concourse):
+    """Failure mode 42."""
+    validated.start()
+    old = validated.author.push(says("sleep 60") | {"pages/a": "1"})
+    eventually(lambda: validated.state(old, CONTEXT) == "pending")
+    new = validated.author.push(says("true"))
+    validated.settled(new)
+    validated.settled(old, "skipped")
+    eventually(lambda: validated.state(old, CONTEXT) == "skipped")
+    eventually(lambda: concourse.builds[1].status == "aborted")
+    assert_every_report_is_final_and_none_came_twice(validated)
+
+
+def test_advisory_stops_nothing(validated, concourse):
+    configure(validated, concourse, policy="advisory")
+    validated.start()
+    sha = validated.author.push(says("exit 1") | {"pages/a": "1"})
+    validated.settled(sha)
+    eventually(lambda: validated.state(sha, CONTEXT) == "failure")
+    assert validated.published("pages", "a") == "1"
+    validated.settled(validated.author.push({"ci/validate.yml": "[]"}))
+
+
+def test_no_task_file_is_the_authors_mistake(validated):
+    validated.start()
+    sha = validated.author.push({"pages/a": "1"})
+    validated.settled(sha, "error")
+    said = validated.gitea.statuses(REPOSITORY, sha, "gitops/test")[-1][1]
+    assert said == "ci/validate.yml: the task file that validates commits is not there"
+
+
+def test_skipping_it_is_recorded(validated, concourse):
+    concourse.workers = False
+    validated.start()
+    sha = validated.author.push(says("true") | {"pages/a": "1"})
+    eventually(lambda: validated.state(sha, CONTEXT) == "pending")
+    validated.api("/environments/test/sync", {"skip_gate": True})
+    validated.settled(sha)
+    assert validated.gitea.statuses(REPOSITORY, sha, "gitops/test")[-1][1].endswith("(gate skipped)")
+
+
+def test_killed_while_it_is_validated(validated, concourse):
+    """Failure mode 64."""
+    validated.start()
+    sha = validated.author.push(says("sleep 1") | {"pages/a": "1"})
+    eventually(lambda: validated.state(sha, CONTEXT) == "pending")
+    validated.kill()
+    validated.start()
+    validated.settled(sha)
+    eventually(lambda: [state for state, _ in validated.gitea.statuses(REPOSITORY, sha, CONTEXT)] == [
+        "pending", "pending", "success"
+    ], what="each build links itself")  # fmt: skip
