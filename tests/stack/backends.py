@@ -41,6 +41,9 @@ class Backends:
             server = _HttpServer((address, port), name, self.go_on, self._refused)
         self._run(server)
 
+    def address(self, name: str) -> str:
+        return self._addresses[name]
+
     def refuse(self, name: str, status: int) -> None:
         """From now on it answers everything with this."""
         self._refused[name] = status

@@ -23,7 +23,6 @@ from cryptography.x509.oid import NameOID
 
 from gitops_agent.model import Files
 from tests.stack.backends import NETWORK, waited
-from tests.stack.rendered import write
 
 _ADDRESS = f"{NETWORK}.254"
 
@@ -46,14 +45,23 @@ class Edge:
         self._ca = root / "certificates/current/ca.pem"
 
     def publish(self, files: Files) -> None:
-        written = write(files, self.root / "rendered")
-        for name in ("nginx", "certificates", "upstreams/http", "upstreams/stream"):
-            (self.root / name).mkdir(parents=True, exist_ok=True)
+        """As the agent would, but at once."""
+        self.prepare(files)
         current = self.root / "nginx/current"
-        current.mkdir(exist_ok=True)
-        for file in (written / "nginx").iterdir():
-            (current / file.name).write_text(self._here(file.read_text()))
-        issue(yaml.safe_load((written / "certificates/certificates.yaml").read_text()), self._ca.parent)
+        current.mkdir(parents=True, exist_ok=True)
+        for name, content in self.here(files).items():
+            (current / name).write_bytes(content)
+
+    def prepare(self, files: Files) -> None:
+        """Certificates, and the directories that others write."""
+        for name in ("http", "stream"):
+            (self.root / "upstreams" / name).mkdir(parents=True, exist_ok=True)
+        issue(yaml.safe_load(files["certificates/certificates.yaml"]), self._ca.parent)
+
+    def here(self, files: Files) -> Files:
+        """The folder nginx/, for this host."""
+        folder = {path.removeprefix("nginx/"): content for path, content in files.items() if path.startswith("nginx/")}
+        return {path: self._here(content.decode()).encode() for path, content in folder.items()}
 
     def _here(self, text: str) -> str:
         for port, own in ((80, self.ports.http), (443, self.ports.https), (2222, self.ports.tcp)):
