@@ -116,11 +116,11 @@ class _Writer:
             if planned.error is not None:
                 raise planned.error
         plan = planned.plan or Plan(target.name)
-        if plan.held and not self._prepared.approved:  # it could not be planned when approval was asked for
-            return self._skip(target, f"{plan.held} needs approval, which the next run asks for")
         if plan.writes and self._prepared.only_reported(planned, self._secrets):
             self._progress.results[target.name] = TargetResult(Outcome.SUCCESS, f"drift: {plan.count()}", drift=True)
             return Plan(target.name)
+        if plan.held and not self._prepared.approved:  # it could not be planned when approval was asked for
+            return self._skip(target, f"{plan.held} needs approval, which the next run asks for")
         left = f"; {', '.join(planned.left)} left as it is" if planned.left else ""
         self._progress.results[target.name] = TargetResult(
             Outcome.SUCCESS, f"{plan.count()}{left}", changed=bool(plan), left=planned.left

@@ -35,6 +35,19 @@ def test_marks_outlive_the_process(author: Author, follow: Follow) -> None:
     assert not again.is_rejected(second)
 
 
+def test_files_that_were_good_are_good_in_any_commit(author: Author, follow: Follow) -> None:
+    source = follow()
+    author.push({"a": "1"})
+    first = source.fetch()
+    assert not source.is_good(first)
+    source.mark_good(first)
+    author.push({"a": "2"})
+    assert not source.is_good(source.fetch())
+    author.push({"a": "1"}, "back")
+    assert follow().is_good(source.fetch())
+    assert not source.is_good(Revision("main", "1" * 40))
+
+
 def test_what_is_applied_is_not_rejected_any_more(author: Author, follow: Follow) -> None:
     """An operator consented to it."""
     source = follow()

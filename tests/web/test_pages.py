@@ -12,7 +12,7 @@ from markupsafe import escape
 
 from gitops_agent import secret
 from gitops_agent.model import Outcome, Revision, Run, Step
-from gitops_agent.worker import TargetStatus
+from gitops_agent.worker import Awaiting, TargetStatus
 from tests.web.conftest import World
 from tests.web.test_access import csrf
 from tests.web.world import revision, run
@@ -50,6 +50,11 @@ def test_overview_names_every_environment_with_its_state(world: World, person: F
             {"targets": (TargetStatus("nginx", "nginx", "success", "a.conf differs", drift=True),)},
             "drifted",
             "nginx: a.conf differs",
+        ),
+        (
+            {"outcome": Outcome.AWAITING, "awaiting": Awaiting("0123456789ab", run(message="awaits approval: gitops-agent …"))},
+            "awaiting approval",
+            "awaits approval: gitops-agent …",
         ),
         ({"current": run(outcome=None, ended=0.0)}, "running", "in progress: health nginx is done"),
         ({"current": run(outcome=None, ended=0.0, steps=())}, "running", "just begun, by webhook"),
@@ -135,6 +140,26 @@ def test_forms_act_and_say_so(world: World, person: FlaskClient) -> None:
     assert "mini-cloud is suspended for the move; resume it first" in answer.text
     person.post(f"{path}/resume", data={"csrf": token})
     assert not world.main.state.suspended
+
+
+def test_a_plan_that_awaits_approval_is_shown_and_approved(world: World, person: FlaskClient) -> None:
+    waiting = run(outcome=Outcome.AWAITING, message="awaits approval: gitops-agent approve mini-cloud 0123456789ab")
+    world.journal.record(waiting)
+    path = "/environments/mini-cloud"
+    assert "Approve this plan" not in person.get(f"/runs/{waiting.id}").text
+    world.main.state = replace(world.main.state, awaiting=Awaiting("0123456789ab", waiting))
+    for page in (path, f"/runs/{waiting.id}"):
+        shown = person.get(page).text
+        assert "Approve this plan" in shown
+        assert "conf.d/site.conf" in shown, "the plan itself"
+        assert 'name="digest" value="0123456789ab"' in shown
+    token = csrf(person)
+    answer = person.post(f"{path}/approve", data={"csrf": token, "digest": "f" * 12}, follow_redirects=True)
+    assert "is not the plan that awaits approval" in answer.text
+    answer = person.post(f"{path}/approve", data={"csrf": token, "digest": "0123456789ab"}, follow_redirects=True)
+    assert "Approved: the plan is made once more" in answer.text
+    assert world.main.approved == ["0123456789ab"]
+    assert person.post(f"{path}/approve", data={"csrf": token}).status_code == 400
 
 
 def test_form_with_a_digest_that_is_none(world: World, person: FlaskClient) -> None:

@@ -66,6 +66,9 @@ def test_one_secret_for_several_environments_rings_all_of_the_branch(world: Worl
         (gitea.payload(after=gitea.ZEROS), "push", 422, "branch 'main' was deleted"),
         (gitea.payload("main", ref_type="branch"), "create", 422, "the push event of the same branch rings"),
         (gitea.payload("main", ref_type="branch"), "delete", 422, "what was applied stays"),
+        (gitea.payload(context="ci/test"), "status", 422, "no environment requires status 'ci/test'"),
+        (gitea.payload(), "status", 400, "the payload has no text context"),
+        (gitea.payload(repository="evil/config", context="ci/test"), "status", 404, "follows repository 'evil/config'"),
         (gitea.payload(), "pull_request", 422, "event 'pull_request' is ignored"),
         (gitea.payload(), "", 422, "X-Gitea-Event is missing"),
         (gitea.payload(repository="evil/config"), "push", 404, "follows repository 'evil/config'"),
@@ -87,6 +90,17 @@ def test_what_rings_nothing_says_why(
     assert answer.json["queued"] == []
     assert reason in answer.json["reason"]
     assert quiet(world)
+
+
+def test_status_rings_who_requires_it(world: World, client: FlaskClient) -> None:
+    """Not for what the agent itself says: that comes back to it the same way, and would ring it for ever."""
+    world.main.settings = world.main.settings.model_copy(update={"requires": ("ci/*", "*")})
+    app = web.create(world.environments, world.journal, TOKEN, "http://agent", dict)
+    answer = deliver(app.test_client(), gitea.payload(context="ci/test"), event="status")
+    assert answer.json == {"queued": ["mini-cloud"], "reason": "status"}
+    assert world.main.wakes == ["status"]
+    assert deliver(app.test_client(), gitea.payload(context="gitops/mini-cloud"), event="status").status_code == 422
+    assert world.main.wakes == ["status"]
 
 
 def test_secret_of_another_environment_does_not_ring_this_one(world: World, client: FlaskClient) -> None:
