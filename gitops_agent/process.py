@@ -49,14 +49,15 @@ def run(
     stdin: bytes | None = None,
     accept: Sequence[int] = (0,),
     session: bool = True,
+    inherit: bool = True,
 ) -> Completed:
-    """Runs a program to its end. `env` is added to the agent's own; None takes a variable away. `session`: see `start`.
+    """Runs a program to its end. `env` is added to the agent's own; None takes a variable away. `session`, `inherit`: see `start`.
 
     Raises CommandFailed for an exit status that is not in `accept` and when `timeout` seconds are over (then its whole process
     group is ended), Unavailable when the program does not exist.
     """
     name = Path(command[0]).name
-    with start(command, env=env, cwd=cwd, session=session) as process:
+    with start(command, env=env, cwd=cwd, session=session, inherit=inherit) as process:
         try:
             stdout, stderr = process.communicate(stdin, timeout=timeout)
         except subprocess.TimeoutExpired:
@@ -80,12 +81,14 @@ def start(
     cwd: str | Path | None = None,
     log: Path | None = None,
     session: bool = True,
+    inherit: bool = True,
 ) -> subprocess.Popen[bytes]:
     """Starts a program in a process group of its own, its streams as pipes, or what it prints appended to `log`.
 
     With `session` the group has a session of its own too, and so no terminal it could ask at. Linux schedules a new session as a
     group of its own (sched_autogroup), which costs a program of several processes, such as git, about 15 ms: one that asks nobody
-    does without. Raises Unavailable when the program does not exist.
+    does without. Without `inherit` it gets no descriptors of ours: a next agent need not wait for one that touches no system.
+    Raises Unavailable when the program does not exist.
     """
     output: int | BinaryIO = subprocess.PIPE if log is None else log.open("ab")
     try:
@@ -98,7 +101,7 @@ def start(
             cwd=cwd,
             start_new_session=session,
             process_group=None if session else 0,
-            pass_fds=tuple(inherited),
+            pass_fds=tuple(inherited) if inherit else (),
         )
     except OSError as error:
         raise Unavailable(f"cannot run {command[0]}: {error.strerror}") from None

@@ -81,6 +81,7 @@ class Environment:
             self._thread.join(timeout)
         self._watching.close()
         self._reconciler.close()
+        self._reporter.close()
         self._lock.release()
 
     def wake(self, reason: str) -> None:
