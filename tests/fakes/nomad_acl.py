@@ -37,7 +37,8 @@ class Acl:
         return handle[what](method, name, body)
 
     def _policies(self, _method: str, _name: str, _body: Json) -> Json:
-        return [{**policy, "Rules": None} for policy in self._state.policies.things.values()]
+        listed = ("Name", "Description", "Hash", "CreateIndex", "ModifyIndex")
+        return [{name: policy[name] for name in listed} for policy in self._state.policies.things.values()]
 
     def _policy(self, method: str, name: str, body: Json) -> Json:
         if method == "GET":

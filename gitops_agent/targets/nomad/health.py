@@ -11,6 +11,7 @@ from typing import Any
 from gitops_agent.errors import Unavailable
 from gitops_agent.model import HEALTHY, Health, HealthStatus
 from gitops_agent.targets.nomad.client import Client
+from gitops_agent.targets.nomad.jobs import Jobs
 from gitops_agent.targets.nomad.words import Object, unplaced
 
 _UNDER_WAY = ("running", "pending", "initializing", "paused", "blocked", "unblocking")
@@ -20,8 +21,11 @@ _NAMED = 3
 class Rollouts:
     """What became of registered jobs. One look a call."""
 
-    def __init__(self, client: Client, namespace: str) -> None:
+    def __init__(self, client: Client, jobs: Jobs, namespace: str) -> None:
         self._client = client
+        self._jobs = jobs
+        self.rows: Mapping[str, Object] = {}
+        """Of the last look."""
         self._needs = f'namespace "{namespace}" {{ capabilities = ["read-job"] }}'
         self.evaluations: dict[str, str] = {}
         """By name, of jobs just registered: until Nomad has evaluated one, nothing else says anything of it."""
@@ -29,11 +33,19 @@ class Rollouts:
         self.reverted: dict[str, str] = {}
         """Words by name, of jobs that Nomad was found to have taken back."""
 
-    def look(self, rows: Mapping[str, Object], names: list[str], registered: Mapping[str, int]) -> Health:
-        """`rows` as listed just now, `names` of the jobs that shall run, `registered` their indexes where this agent knows them."""
+    def look(self, names: list[str], registered: Mapping[str, int]) -> Health:
+        """`names` are of the jobs that shall run, `registered` their indexes where this agent knows them.
+
+        Evaluations are asked for first: what was listed before one was complete knows nothing of its deployment yet, and would
+        take the version before for the new one."""
         try:
-            deployments = self._deployments() if names else {}
-            found = [health for name in names for health in self._job(name, rows.get(name), deployments, registered.get(name, 0))]
+            waiting = {name: health for name in names if (health := self._evaluation(name))}
+            self.rows = self._jobs.rows()
+            deployments = self._deployments()
+            found = [*waiting.values()]
+            for name in names:
+                if name not in waiting:
+                    found += self._job(name, self.rows.get(name), deployments, registered.get(name, 0))
         except (KeyError, TypeError, AttributeError):
             raise Unavailable("what answers instead of nomad speaks nonsense") from None
         for status in (HealthStatus.DEGRADED, HealthStatus.PROGRESSING):
@@ -46,9 +58,6 @@ class Rollouts:
     def _job(self, name: str, row: Object | None, deployments: Mapping[tuple[str, int], Object], index: int) -> Iterator[Health]:
         if row is None or row["Stop"]:
             return  # drift, which the next run mends, or a batch job that was done
-        if (evaluation := self._evaluation(name)) is not None:
-            yield evaluation
-            return
         if row["Periodic"] or row["ParameterizedJob"]:
             return
         job = name.removeprefix("job:")

@@ -32,7 +32,7 @@ class JobType(ResourceType):
         self._jobs = Jobs(client, namespace)
         self._memory = memory
         self._recognition = Recognition(self._jobs, memory, key)
-        self._rollouts = Rollouts(client, namespace)
+        self._rollouts = Rollouts(client, self._jobs, namespace)
         self.seen = Seen()
         self._look = Look()
         self._wanted: dict[str, Resource] = {}
@@ -81,10 +81,9 @@ class JobType(ResourceType):
         names = [name for name in self._wanted if name in self.live]
         if not names:
             return HEALTHY
-        rows = self._jobs.rows()
-        health = self._rollouts.look(rows, names, self._memory.registered)
+        health = self._rollouts.look(names, self._memory.registered)
         for name in [name for name in names if name in self._rollouts.reverted]:
-            self._recognition.taken_back(self._wanted[name], rows[name], self._rollouts.reverted.pop(name))
+            self._recognition.taken_back(self._wanted[name], self._rollouts.rows[name], self._rollouts.reverted.pop(name))
         taken_back = [known.reverted for name in names if (known := self._memory.known.get(name)) and known.reverted]
         return Health(HealthStatus.DEGRADED, "; ".join(taken_back[:_NAMED])) if taken_back else health
 

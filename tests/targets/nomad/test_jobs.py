@@ -162,3 +162,13 @@ def test_what_others_did_after_the_plan_is_planned_anew(make: Make, nomad: Nomad
         [*carry_out(target, made)]
     assert [change.action for change in converge(target, changed, applied=FIRST)] == [Action.CREATE]
     assert desired(target, changed).get("job:report") is not None
+
+
+def test_what_was_listed_before_an_evaluation_is_not_believed(make: Make, proxy: Proxy) -> None:
+    """It knows nothing of the new version's deployment, and the version before is healthy."""
+    target = make()
+    converge(target, FIRST)
+    proxy.calls.clear()
+    target.health()
+    calls = [call.removeprefix("GET /v1/").partition("?")[0].partition("/")[0] for call in proxy.calls]
+    assert [*dict.fromkeys(calls)][:3] == ["evaluation", "jobs", "deployments"]
