@@ -18,6 +18,8 @@ from tests.canary import canary  # noqa: F401 -- a fixture for every test
 
 ROOT = Path(__file__).parent.parent
 
+pytest.register_assert_rewrite("tests.conformance.holding")
+
 # Before anything is collected: modules may look for their server when they are imported.
 _PROGRAMS = [str(ROOT / ".cache/servers/bin"), str(ROOT / ".venv/bin"), os.environ["PATH"], "/usr/sbin", "/sbin"]
 os.environ["PATH"] = os.pathsep.join(_PROGRAMS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
@@ -9,17 +10,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.conformance.subject import Subject
+from tests.fakes.concourse import PASSWORD, USER, FakeConcourse
+from tests.fakes.gitea import FakeGitea
 from tests.fakes.nomad import MANAGEMENT, FakeNomad
+from tests.targets.certificates.test_conformance import InPlaceSubject as CertificatesSubject
 from tests.targets.compose.engine import clear, make_images
 from tests.targets.compose.test_conformance import ComposeSubject
+from tests.targets.concourse.conftest import ROLES
+from tests.targets.concourse.server import ConcourseServer
+from tests.targets.concourse.subject import ConcourseSubject
 from tests.targets.consul.server import ConsulServer
 from tests.targets.consul.test_conformance import ConsulSubject
+from tests.targets.gitea.server import SCOPES, GiteaServer
+from tests.targets.gitea.subject import GiteaSubject
 from tests.targets.grafana.test_grafana import GrafanaSubject
 from tests.targets.nginx.subject import InPlaceSubject as NginxSubject
 from tests.targets.nomad.server import NomadServer
 from tests.targets.nomad.subject import NomadSubject
+from tests.targets.postgres.conftest import PASSWORD as AGENTS_PASSWORD
+from tests.targets.postgres.conftest import ROLE
+from tests.targets.postgres.server import PostgresServer
+from tests.targets.postgres.test_conformance import PostgresSubject
 from tests.targets.prometheus.subject import InPlaceSubject as PrometheusSubject
 from tests.targets.proxy import Proxy
+from tests.targets.test_alloy import AlloySubject
 from tests.targets.test_consul_template import ConsulTemplateSubject
 from tests.targets.test_files import InPlaceSubject as FilesSubject
 from tests.targets.test_promtail_and_loki import LokiSubject, PromtailSubject
@@ -52,6 +66,11 @@ def _policy(kind: str) -> str:
 @contextmanager
 def _files(place: Place) -> Iterator[Subject]:
     yield FilesSubject(place.directory)
+
+
+@contextmanager
+def _certificates(place: Place) -> Iterator[Subject]:
+    yield CertificatesSubject(place.directory)
 
 
 @contextmanager
@@ -94,6 +113,25 @@ def _grafana(place: Place) -> Iterator[Subject]:
 
 
 @contextmanager
+def _alloy(place: Place) -> Iterator[Subject]:
+    subject = AlloySubject(place.directory, place.free_port())
+    try:
+        yield subject
+    finally:
+        subject.program.stop()
+
+
+@contextmanager
+def _postgres(place: Place) -> Iterator[Subject]:
+    server = PostgresServer(place.binary("initdb"), place.free_port)
+    try:
+        server.do(ROLE.read_text(), f"ALTER ROLE gitops_agent PASSWORD '{AGENTS_PASSWORD}'")
+        yield PostgresSubject(place.directory, server, place.token(AGENTS_PASSWORD))
+    finally:
+        server.stop()
+
+
+@contextmanager
 def _consul(place: Place) -> Iterator[Subject]:
     server = ConsulServer(place.binary("consul"), place.directory, place.free_port)
     try:
@@ -125,6 +163,27 @@ def _nomad(place: Place) -> Iterator[Subject]:
 
 
 @contextmanager
+def _gitea(place: Place) -> Iterator[Subject]:
+    with FakeGitea() as fake:
+        fake.add_user("admin", "admins-password", admin=True)
+        server = GiteaServer(fake.url, ("admin", "admins-password"))
+        token = place.token(server.token(*SCOPES))
+        with Proxy(server.url).running() as proxy:
+            yield GiteaSubject(place.directory, server, proxy, token)
+
+
+@contextmanager
+def _concourse(place: Place) -> Iterator[Subject]:
+    with FakeConcourse() as fake:
+        server = ConcourseServer(fake.url, USER, PASSWORD)
+        roles = ROLES.read_text().replace("local:admin", f"local:{USER}").replace("local:gitops-agent", "client:fly")
+        server.set_team(json.loads(roles))
+        with Proxy(server.url).running() as proxy:
+            yield ConcourseSubject(place.directory, server, proxy)
+        server.close()
+
+
+@contextmanager
 def _compose(place: Place) -> Iterator[Subject]:
     make_images()
     project = f"gitops-agent-test-{uuid.uuid4().hex[:8]}"
@@ -139,15 +198,20 @@ def _compose(place: Place) -> Iterator[Subject]:
 
 _KINDS: Mapping[str, Callable[[Place], AbstractContextManager[Subject]]] = {
     "files": _files,
+    "certificates": _certificates,
     "compose": _compose,
+    "postgres": _postgres,
     "vault": _vault,
     "consul": _consul,
     "nomad": _nomad,
+    "gitea": _gitea,
+    "concourse": _concourse,
     "consul-template": _consul_template,
     "nginx": _nginx,
     "prometheus": _prometheus,
     "loki": lambda place: _monitored(LokiSubject, place),
     "promtail": lambda place: _monitored(PromtailSubject, place),
+    "alloy": _alloy,
     "grafana": _grafana,
 }
 """In the order of agent.toml."""

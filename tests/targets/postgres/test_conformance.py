@@ -35,7 +35,8 @@ SELECT 'role:' || rolname, json_build_object('login', rolcanlogin, 'inherit', ro
        WHERE m.member = a.oid ORDER BY 1), 'password', rolpassword IS NOT NULL), xmin::text
   FROM pg_authid a WHERE rolname !~ '^pg_' AND rolname NOT IN ('root_of_tests', 'gitops_agent')
 UNION ALL
-SELECT 'database:' || datname, json_build_object('owner', pg_get_userbyid(datdba), 'acl', datacl::text), xmin::text
+SELECT 'database:' || datname, json_build_object('owner', pg_get_userbyid(datdba), 'acl',
+       ARRAY(SELECT unnest(datacl)::text ORDER BY 1)::text), xmin::text
   FROM pg_database WHERE datname NOT IN ('postgres', 'template0', 'template1')"""
 _SCHEMA = "SELECT nspacl::text FROM pg_namespace WHERE nspname = 'public'"
 
@@ -84,7 +85,7 @@ class PostgresSubject(AdoptableSubject, AilingSubject):
     def expected(self, files: Files) -> Mapping[str, Any]:
         second = files == _SECOND
         limit = -1 if files == _WITHOUT else 20
-        acl = "{app=CTc/app,readers=c/app,dev=Tc/app}" if second else "{app=CTc/app,readers=c/app}"
+        acl = "{app=CTc/app,dev=Tc/app,readers=c/app}" if second else "{app=CTc/app,readers=c/app}"
         usage = "readers=U/pg_database_owner" if second else "=U/pg_database_owner"
         found = {
             "role:app": _role(limit=limit, groups=[] if second else ["readers"], password=b"password" in files["roles.yaml"]),
