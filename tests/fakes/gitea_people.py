@@ -89,7 +89,7 @@ class People:
 
     def repositories(self, name: str) -> Reply:
         found = [full for full in self._fake.repositories if full.startswith(f"{name}/")]
-        return self._page([{"name": full.partition("/")[2], "full_name": full} for full in found])
+        return self._page([self._fake.shown(self._fake.repositories[full]) for full in found])
 
     def create_repository(self, name: str) -> Reply:
         return self._create_repository(name) if name in self._fake.organisations else self._nobody(name)

@@ -7,13 +7,15 @@ and may have switched features off for all. One that was declared and is no more
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from gitops_agent.declared import Declaration, declared
-from gitops_agent.gitea import Session
+from gitops_agent.gitea import NotFound, Session
 from gitops_agent.model import Change, Files, Resource
 from gitops_agent.targets.gitea.resource_type import (
     Note,
@@ -26,6 +28,8 @@ from gitops_agent.targets.gitea.resource_type import (
 )
 
 NAME = r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]{1,100}"
+_SEVERAL = 4
+"""Repositories of one organisation that are asked for one by one no longer."""
 _MOVED = (301, 302, 307, 308)
 _FIXED = ("description", "website", "private", "template", "archived", "topics")
 _MERGES = "allow_"
@@ -88,13 +92,29 @@ class Repositories(ResourceType):
             yield Resource(f"repository:{one.name}", one.value.model_dump(exclude_none=True), origin=one.origin)
 
     def observe(self, desired: Resources, owned: Notes) -> Iterator[Resource]:
-        for name in {**desired, **owned}:
-            answer = self._session.call("GET", _path(name), name, accept=(404, *_MOVED))
-            if answer.status in _MOVED and name in desired:
-                raise mistake(f"{name} was renamed or given away in Gitea: call it what it is called there", desired[name])
-            if answer.status == 200:
-                spec = _spec(answer.data, desired.get(name), owned.get(name, {}).get("said", ()))
-                yield Resource(name, spec, version=answer.data.get("updated_at", ""), owned=name in owned)
+        names = {**desired, **owned}
+        listed = self._listed([*names])
+        for name in names:
+            found = listed.get(name.lower()) or self._single(name, desired.get(name))
+            if found:
+                spec = _spec(found, desired.get(name), owned.get(name, {}).get("said", ()))
+                yield Resource(name, spec, version=found.get("updated_at", ""), owned=name in owned)
+
+    def _listed(self, names: list[str]) -> Mapping[str, Mapping[str, Any]]:
+        """By name in lower case, those of organisations of which several are asked for. What is not in it may be there still."""
+        owners = Counter(name.partition(":")[2].partition("/")[0] for name in names)
+        found: dict[str, Mapping[str, Any]] = {}
+        for owner in (owner for owner, several in owners.items() if several >= _SEVERAL and owner != self.login):
+            with suppress(NotFound):  # not an organisation, or not there yet
+                rows = self._session.rows(f"/orgs/{owner}/repos", owner)
+                found |= {f"repository:{row['full_name']}".lower(): row for row in rows}
+        return found
+
+    def _single(self, name: str, wanted: Resource | None) -> Mapping[str, Any]:
+        answer = self._session.call("GET", _path(name), name, accept=(404, *_MOVED))
+        if answer.status in _MOVED and wanted is not None:
+            raise mistake(f"{name} was renamed or given away in Gitea: call it what it is called there", wanted)
+        return answer.data if answer.status == 200 else {}
 
     def put(self, change: Change) -> Note:
         spec = dict(change.resource.spec)

@@ -62,8 +62,9 @@ class GiteaServer:
         """Removes what these tests make, and nothing else."""
         for organisation in _OURS:
             if self.call("GET", f"/orgs/{organisation}").ok:
-                for repository in self.do("GET", f"/orgs/{organisation}/repos", auth=self._admin):
-                    self.do("DELETE", f"/repos/{repository['full_name']}", auth=self._admin)
+                while repositories := self.do("GET", f"/orgs/{organisation}/repos", auth=self._admin):
+                    for repository in repositories:
+                        self.do("DELETE", f"/repos/{repository['full_name']}", auth=self._admin)
                 self.do("DELETE", f"/orgs/{organisation}", auth=self._admin)
         self.call("DELETE", f"/repos/{BOT}/gitops-agent")
 

@@ -177,6 +177,15 @@ def test_only_what_is_allowed_may_be_declared_and_is_pruned(make: Make) -> None:
     assert not plan(make(only=["webhook:acme/*"]), only)
 
 
+def test_many_repositories_are_asked_for_at_once(make: Make, proxy: Proxy) -> None:
+    many = {**BASE, "repositories.yaml": b"".join(b"acme/r%d: {has_wiki: false}\n" % number for number in range(52))}
+    converge(make(), many)
+    proxy.calls.clear()
+    assert not plan(make(), many)
+    assert [call for call in proxy.calls if "/repos/acme/" in call] == []
+    assert len([call for call in proxy.calls if "/orgs/acme/repos" in call]) == 2, "two pages"
+
+
 def test_a_renamed_repository_is_not_made_again(make: Make, gitea: GiteaServer) -> None:
     converge(make(), files())
     gitea.do("PATCH", "/repos/acme/config", {"name": "renamed"})
