@@ -18,7 +18,8 @@ from urllib.parse import parse_qsl, urlsplit
 from tests.fakes.http import Server
 from tests.fakes.nomad_acl import Acl
 from tests.fakes.nomad_hcl import HclError, job_from
-from tests.fakes.nomad_state import Refused, State
+from tests.fakes.nomad_state import State
+from tests.fakes.nomad_things import Refused
 
 MANAGEMENT = "00000000-1111-2222-3333-444444444444"
 Json = Any

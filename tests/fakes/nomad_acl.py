@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 from tests.fakes.nomad_hcl import capabilities
-from tests.fakes.nomad_state import Refused, State
+from tests.fakes.nomad_state import State
+from tests.fakes.nomad_things import Refused
 
 Json = Any
 _RULES = re.compile(r'(namespace|node_pool|host_volume) "|(agent|node|operator|quota|plugin) ')

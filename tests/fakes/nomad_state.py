@@ -3,48 +3,18 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import itertools
 import json
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Any
+
+from tests.fakes.nomad_things import Refused, Things
 
 Json = Any
 _VOLATILE = ("JobModifyIndex", "ModifyIndex", "CreateIndex", "Version", "SubmitTime", "Status")
 _CREATED = ("CreateIndex", "CreateTime")
 _COUNTS = ("Complete", "Failed", "Lost", "Queued", "Running", "Starting", "Unknown")
-
-
-class Refused(Exception):
-    def __init__(self, status: int, text: str) -> None:
-        self.status = status
-        self.text = text
-        super().__init__(text)
-
-
-class Things:
-    """Named things without check-and-set."""
-
-    def __init__(self, indexes: Iterator[int]) -> None:
-        self._indexes = indexes
-        self.things: dict[str, Json] = {}
-
-    def one(self, name: str, missing: str) -> Json:
-        if name not in self.things:
-            raise Refused(404, missing)
-        return self.things[name]
-
-    def put(self, thing: Json) -> None:
-        index = next(self._indexes)
-        created = self.things.get(thing["Name"], {}).get("CreateIndex", index)
-        digest = hashlib.sha256(json.dumps(thing, sort_keys=True).encode()).hexdigest()
-        self.things[thing["Name"]] = {**thing, "CreateIndex": created, "ModifyIndex": index, "Hash": digest}
-
-    def delete(self, name: str, status: int = 0, missing: str = "") -> None:
-        if name not in self.things and status:
-            raise Refused(status, missing)
-        self.things.pop(name, None)
 
 
 class State:

@@ -14,7 +14,7 @@ _SOME = {"NodesEvaluated": 3, "NodesInPool": 3, "NodesAvailable": {"dc1": 3}}
 @pytest.mark.parametrize(
     ("metric", "words"),
     [
-        ({**_SOME, "ConstraintFiltered": {"missing drivers": 2, "${attr.arch} = arm64": 1}}, "2 without missing drivers, 1 without"),
+        ({**_SOME, "ConstraintFiltered": {"missing drivers": 2, "${attr.arch} = arm64": 1}}, "2 without missing drivers, 1"),
         ({**_SOME, "DimensionExhausted": {"memory": 3}}, "of 3 nodes 3 too short of memory"),
         ({**_SOME, "ClassFiltered": {"small": 1}}, "of 3 nodes 1 of class small excluded"),
         ({**_SOME, "QuotaExhausted": ["cpu: 5 > 4"]}, "quota reached: cpu: 5 > 4"),
