@@ -8,7 +8,7 @@ import re
 import socket
 import ssl
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -66,6 +66,7 @@ class Edge:
     def _here(self, text: str) -> str:
         for port, own in ((80, self.ports.http), (443, self.ports.https), (2222, self.ports.tcp)):
             text = re.sub(rf"\blisten {port}\b", f"listen {_ADDRESS}:{own}", text)
+        text = text.replace("https://127.0.0.1:443", f"https://{_ADDRESS}:{self.ports.https}")
         text = text.replace("127.0.0.1:8081", f"{_ADDRESS}:{self.ports.health}").replace("user nginx;", "")
         return text.replace("pid /run/nginx.pid;", f"pid {self.root}/nginx.pid;")
 
@@ -122,11 +123,12 @@ class Edge:
             plain.close()
             raise
 
-    def ask(self, name: str, path: str = "/", method: str = "GET", body: bytes | Callable[[], bytes] | None = None) -> Answer:
+    def ask(self, name: str, path: str = "/", method: str = "GET", body: bytes | None = None, host: str = "") -> Answer:
+        """TLS asks for `name`, HTTP for `host`, if that is another."""
         connection = http.client.HTTPConnection(name, timeout=30)
         connection.sock = self.secure(name)
         try:
-            connection.request(method, path, body=body)
+            connection.request(method, path, body=body, headers={"Host": host or name})
             response = connection.getresponse()
             return Answer(response.status, response.read())
         finally:

@@ -25,11 +25,11 @@ def changed(line: str) -> dict[str, str]:
 
 
 def test_a_static_backend() -> None:
+    """The container of nginx is not made anew for it."""
     files = changed("{name: wiki, service: wiki, port: 8000, aliases: [docs.other.test]}")
     assert set(files) == {
         "certificates/certificates.yaml",
         "nginx/hostnames.conf",
-        "compose/compose.yaml",
         "prometheus/prometheus.yml",
     }
     certificate = yaml.safe_load(files["certificates/certificates.yaml"])["certificates"]["wiki.example.test"]
@@ -37,9 +37,9 @@ def test_a_static_backend() -> None:
     assert "server_name wiki.example.test docs.other.test;" in files["nginx/hostnames.conf"]
     assert "set $backend wiki:8000;" in files["nginx/hostnames.conf"]
     scraped = {job["job_name"]: job for job in yaml.safe_load(files["prometheus/prometheus.yml"])["scrape_configs"]}
-    assert "wiki.example.test:443" in scraped["hostnames"]["static_configs"][0]["targets"]
-    nginx = yaml.safe_load(files["compose/compose.yaml"])["services"]["nginx"]
-    assert "wiki.example.test" in nginx["networks"]["default"]["aliases"]
+    probe = scraped["hostname-wiki.example.test"]
+    assert probe["tls_config"]["server_name"] == "wiki.example.test"
+    assert probe["static_configs"] == [{"targets": ["nginx:443"], "labels": {"job": "hostnames", "instance": "wiki.example.test"}}]
 
 
 def test_a_service_of_consul_and_a_tcp_port() -> None:

@@ -86,6 +86,8 @@ def test_a_name_that_is_not_ours_gets_nothing(serving: Edge) -> None:
     with pytest.raises(ssl.SSLError, match="UNRECOGNIZED_NAME"):
         serving.secure("other.example.test")
     with pytest.raises(http.client.RemoteDisconnected):
+        serving.ask("git.example.test", host="other.example.test")
+    with pytest.raises(http.client.RemoteDisconnected):
         serving.plain("other.example.test")
 
 
@@ -150,6 +152,7 @@ def test_the_probe_tells_a_backend_that_answers_from_one_that_does_not(serving: 
     backends.start("gitea", 3000)
     vault = serving.ask("vault.example.test", PROBE)
     assert (vault.status, vault.body) == (200, b"hostname_answers 1\n")
+    assert serving.ask("git.example.test", PROBE, host="nginx:443").status == 200, "as Prometheus asks"
     backends.refuse("gitea", 401)
     assert serving.ask("git.example.test", PROBE).status == 200
     backends.refuse("gitea", 503)
