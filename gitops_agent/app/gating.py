@@ -17,7 +17,7 @@ def gate(settings: AgentSettings, name: str, source: Source) -> Gate:
     return Gate(
         Approvals(name, settings.state / name, manual=environment.approve is Approve.MANUAL),
         _requires(environment),
-        None if environment.validation is None else _validation(environment, environment.validation, source),
+        None if environment.validation is None else _validation(name, environment, environment.validation, source),
     )
 
 
@@ -29,7 +29,7 @@ def _requires(environment: EnvironmentSettings) -> Requires | None:
     return Requires(environment.requires, gitea.states, deadline=environment.requires_deadline, poll=environment.requires_poll)
 
 
-def _validation(environment: EnvironmentSettings, settings: ValidationSettings, source: Source) -> Validation:
+def _validation(name: str, environment: EnvironmentSettings, settings: ValidationSettings, source: Source) -> Validation:
     def connect() -> Builds:
         session = Session(settings.address, _identity(settings), ca_file=settings.ca_file, timeout=settings.timeout)
         return Builds(session, settings.team, settings.pipeline)
@@ -42,7 +42,8 @@ def _validation(environment: EnvironmentSettings, settings: ValidationSettings, 
             raise ConfigError(f"validation.git_password_file: {error}") from None
         remember(password)
         git["password"] = password
-    return Validation(source, connect, Terms(settings.task, git, settings.deadline, settings.policy is Policy.REQUIRED))
+    required = settings.policy is Policy.REQUIRED
+    return Validation(source, connect, Terms(settings.task, git, settings.deadline, required, f"gitops-validate-{name}"))
 
 
 def _identity(settings: ValidationSettings) -> User | Client:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from gitops_agent.api import Answer
 from gitops_agent.concourse.events import Log, events
+from gitops_agent.concourse.pinned import PinnedJob
 from gitops_agent.concourse.plans import Plan
 from gitops_agent.concourse.session import Session
 from gitops_agent.errors import Unavailable
@@ -61,6 +62,7 @@ class Builds:
 
     def __init__(self, session: Session, team: str = "main", pipeline: str = "") -> None:
         self._session = session
+        self._team = team
         self._where = f"/teams/{quote(team, safe='')}" + (f"/pipelines/{quote(pipeline, safe='')}" if pipeline else "")
         self._named = f"pipeline {team}/{pipeline}" if pipeline else f"team {team}"
         self._role = f"role member in team {team}"
@@ -72,6 +74,10 @@ class Builds:
         if answer.status == 404:
             raise Unavailable(f"concourse has no {self._named}, of which a build was to be started")
         return self.find(int(_object(answer)["id"]))
+
+    def start_pinned(self, plan: Plan, pipeline: str) -> Build:
+        """The same in a pipeline of its own, for a Concourse that refuses one-off builds. Raises like `start`."""
+        return self.find(PinnedJob(self._session, self._team, pipeline).start(plan))
 
     def find(self, number: int) -> Build:
         """A build that was started earlier, by its id. Asks nothing of Concourse but, once, its address for people."""

@@ -5,10 +5,10 @@ Below `reconcile`: knows revisions and plans, and nothing of how a run is made.
 """
 
 from gitops_agent.gate.approvals import Approvals
-from gitops_agent.gate.checking import Checking
+from gitops_agent.gate.checking import Checking, Terms
 from gitops_agent.gate.gate import Gate
 from gitops_agent.gate.patience import Patience
 from gitops_agent.gate.requires import Requires, matches
-from gitops_agent.gate.validation import Terms, Validation
+from gitops_agent.gate.validation import Validation
 
 __all__ = ["Approvals", "Checking", "Gate", "Patience", "Requires", "Terms", "Validation", "matches"]

@@ -6,11 +6,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias
 
-from gitops_agent.concourse import Builds, BuildStatus, Verdict
-from gitops_agent.errors import AgentError, GateClosed, InvalidRevision, Retry, Unavailable
+from gitops_agent.concourse import Build, Builds, BuildStatus, RoleMissing, Verdict
+from gitops_agent.errors import AgentError, ApplyFailed, GateClosed, InvalidRevision, Retry, Unavailable
 from gitops_agent.gate.patience import Patience
 from gitops_agent.model import CommitStatus, Revision, StatusState
 
@@ -39,26 +40,38 @@ class Begun:
     at: float
 
 
+@dataclass(frozen=True)
+class Terms:
+    """`git` is the source of a git resource, as Concourse's workers reach the repository; `task` the task file's path; `deadline`
+    the seconds for one build. Not `required`: the result is said, and stops nothing. `pipeline` is the name of one that is made
+    where one-off builds are refused."""
+
+    task: str
+    git: Mapping[str, Any] = field(repr=False)
+    deadline: float
+    required: bool
+    pipeline: str
+
+
 class Checking:
-    """`say` is called from the thread. `begun` is a build of that commit that was lost from sight."""
+    """`say` is called from the thread, `lend` gives it a session of its own. `begun` is a build of that commit that was lost from
+    sight."""
 
     def __init__(
         self,
         revision: Revision,
         plan: Mapping[str, Any],
-        deadline: float,
+        terms: Terms,
         say: Say,
-        borrow: Callable[[], Builds],
-        give_back: Callable[[Builds], None],
+        lend: Callable[[], AbstractContextManager[Builds]],
         begun: Begun | None,
     ) -> None:
         self.revision = revision
-        self._begun = begun
         self._plan = plan
-        self._deadline = deadline
+        self._terms = terms
         self._say = say
-        self._borrow = borrow
-        self._give_back = give_back
+        self._lend = lend
+        self._begun = begun
         self._url = ""
         self._error: AgentError | None = None
         self._lost = False
@@ -81,7 +94,7 @@ class Checking:
     def cut_off(self) -> Begun | None:
         """The build, where Concourse went away while it ran: it may well go on, or be over by now. Not once its time is over."""
         lost = self._over.is_set() and self._lost
-        return self._begun if lost and self._begun and time.monotonic() < self._begun.at + self._deadline else None
+        return self._begun if lost and self._begun and time.monotonic() < self._begun.at + self._terms.deadline else None
 
     def wait(self, patience: Patience) -> None:
         """Returns when the commit was found good. Raises InvalidRevision when it was not, Aborted, and Unavailable when Concourse
@@ -109,15 +122,12 @@ class Checking:
             self._over.set()
 
     def _follow(self) -> AgentError | None:
-        builds = self._borrow()
-        try:
-            build = builds.start(self._plan) if self._begun is None else builds.find(self._begun.number)
+        with self._lend() as builds:
+            build = self._start(builds) if self._begun is None else builds.find(self._begun.number)
             begun = self._begun = self._begun or Begun(build.number, time.monotonic())
             self._url = build.url
             self._tell(StatusState.PENDING, f"build {build.number} runs")
-            verdict = build.follow(self._abandoned.is_set, max(0.0, begun.at + self._deadline - time.monotonic()))
-        finally:
-            self._give_back(builds)
+            verdict = build.follow(self._abandoned.is_set, max(0.0, begun.at + self._terms.deadline - time.monotonic()))
         if verdict.good:
             self._tell(StatusState.SUCCESS, f"found good in {time.monotonic() - begun.at:.1f} s")
             return None
@@ -126,11 +136,18 @@ class Checking:
         self._tell(state, str(error).removeprefix("validation: "))
         return error
 
+    def _start(self, builds: Builds) -> Build:
+        try:
+            return builds.start(self._plan)
+        except (RoleMissing, ApplyFailed) as error:  # an operator may keep one-off builds to owners, and some versions know none
+            _log.info("one-off build refused, the pinned job is taken", extra={"why": str(error)})
+            return builds.start_pinned(self._plan, self._terms.pipeline)
+
     def _judge(self, verdict: Verdict, number: int) -> AgentError:
         """What a build that is not good means for the run."""
         if verdict.overdue:
             why = "" if verdict.log else ": it printed nothing; is there a worker?"
-            return Unavailable(f"validation: build {number} was given up after {self._deadline:g} s{why}")
+            return Unavailable(f"validation: build {number} was given up after {self._terms.deadline:g} s{why}")
         if verdict.status is BuildStatus.FAILED:
             last = verdict.log.strip().rpartition("\n")[2].strip()
             return InvalidRevision(f"validation: build {number} failed: {last or verdict.reason or 'it says no more'}")

@@ -6,27 +6,16 @@ It is started beside planning. The task file is that of the last applied revisio
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from gitops_agent.concourse import Builds, git, in_order, task
 from gitops_agent.document import Document
 from gitops_agent.errors import InvalidRevision
-from gitops_agent.gate.checking import CONTEXT, Checking, Say
+from gitops_agent.gate.checking import CONTEXT, Checking, Say, Terms
 from gitops_agent.model import CommitStatus, Revision, StatusState
 from gitops_agent.source import Source
-
-
-@dataclass(frozen=True)
-class Terms:
-    """`git` is the source of a git resource, as Concourse's workers reach the repository; `task` the task file's path; `deadline`
-    the seconds for one build. Not `required`: the result is said, and stops nothing."""
-
-    task: str
-    git: Mapping[str, Any]
-    deadline: float
-    required: bool
 
 
 class Validation:
@@ -60,7 +49,7 @@ class Validation:
             say(CommitStatus(revision.sha, CONTEXT, StatusState.SUCCESS, "the same files were found good before"))
             return None
         begun = current.cut_off if current is not None and current.revision == revision else None
-        self._current = Checking(revision, self._plan(revision), self._terms.deadline, say, self._borrow, self._give_back, begun)
+        self._current = Checking(revision, self._plan(revision), self._terms, say, self._lend, begun)
         self._current.start()
         return self._current
 
@@ -91,10 +80,13 @@ class Validation:
             return config
         raise InvalidRevision("the task file that validates commits is not there", file=self._terms.task)
 
-    def _borrow(self) -> Builds:
+    @contextmanager
+    def _lend(self) -> Iterator[Builds]:
+        """A session for one thread at a time; a build that is being aborted may still have the last one's."""
         with self._lock:
-            return self._free.pop() if self._free else self._connect()
-
-    def _give_back(self, builds: Builds) -> None:
-        with self._lock:
-            self._free.append(builds)
+            builds = self._free.pop() if self._free else self._connect()
+        try:
+            yield builds
+        finally:
+            with self._lock:
+                self._free.append(builds)

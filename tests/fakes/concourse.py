@@ -34,6 +34,8 @@ class FakeConcourse:
         """Identities, such as `local:live`, by token."""
         self.lifetime = 86399
         self.workers = True
+        self.one_off = True
+        """Whether one-off builds are allowed to members; an operator may keep them to owners."""
         self.pipelines = Pipelines({"main"})
         self.builds: dict[int, Build] = {}
         self.calls: list[str] = []
@@ -120,7 +122,13 @@ class FakeConcourse:
     def _team(self, method: str, team: str, rest: list[str], query: Json, headers: Json, body: bytes, who: str) -> Reply:
         if not self._may(who, team, "viewer" if method == "GET" else "member"):
             return Reply(403, text="forbidden")
+        if rest[2:3] == ["resources"] and rest[4:] == ["check"] and method == "POST":
+            return Reply(201, {"id": 0, "status": "started", "resource_name": rest[3]})
+        if rest[2:3] == ["jobs"] and rest[4:] == ["builds"] and method == "POST":
+            return self._trigger(team, rest[1], rest[3])
         if rest[-1:] == ["builds"] and method == "POST":
+            if not self.one_off:
+                return Reply(403, text="forbidden")
             return self._start(team, rest[1] if rest[0] == "pipelines" else "", json.loads(body))
         return self.pipelines.answer(method, team, rest[1:], query, headers, body)
 
@@ -135,6 +143,19 @@ class FakeConcourse:
         reply = Reply(201, build.to_json())
         build.thread.start()
         return reply
+
+    def _trigger(self, team: str, pipeline: str, job: str) -> Reply:
+        """As if each pinned version was found at once."""
+        config = self.pipelines.all[team, pipeline].config
+        sources = {resource["name"]: resource["source"] for resource in config["resources"]}
+        steps: list[Json] = []
+        for step in next(each for each in config["jobs"] if each["name"] == job)["plan"]:
+            if "get" in step:
+                steps.append({"get": {**step, "name": step["get"], "source": sources[step["get"]]}})
+            else:
+                steps.append({"task": {"name": step["task"], "config": step["config"]}})
+        plan = {"do": [{"id": str(number), **step} for number, step in enumerate(steps)]}
+        return Reply(200, self._start(team, pipeline, plan).json)
 
     def _build(self, method: str, number: int, rest: list[str], who: str) -> Reply:
         build = self.builds.get(number)

@@ -179,6 +179,19 @@ def test_advisory_stops_nothing(validated, concourse):
     validated.settled(validated.author.push({"ci/validate.yml": "[]"}))
 
 
+def test_where_one_off_builds_are_refused_the_pinned_job_does_it(validated, concourse):
+    concourse.one_off = False
+    validated.start()
+    for number in ("1", "2"):
+        sha = validated.author.push(says("true") | {"pages/a": number})
+        validated.settled(sha)
+        assert validated.published("pages", "a") == number
+        pipeline = concourse.pipelines.all["main", "gitops-validate-test"]
+        assert pipeline.config["jobs"][0]["plan"][0] == {"get": "config", "version": {"ref": sha}}
+        assert not pipeline.paused
+    eventually(lambda: validated.state(sha, CONTEXT) == "success")
+
+
 def test_no_task_file_is_the_authors_mistake(validated):
     validated.start()
     sha = validated.author.push({"pages/a": "1"})
