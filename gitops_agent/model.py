@@ -144,7 +144,8 @@ class Change:
 
     `before` and `after` may hold secrets and are for `Target.apply` only; `reason` and `diff` are safe to print.
     `destructive` says what is lost for good (a volume, a mount), empty where nothing is. `held` says what somebody has to approve
-    first (`stops the running vault`), whatever the environment's policy is.
+    first (`stops the running vault`), whatever the environment's policy is. `follows`: something else moved on, and nobody undid
+    what the agent did (a rendered upstream, a certificate whose time has come).
     """
 
     action: Action
@@ -155,6 +156,7 @@ class Change:
     diff: str = field(default="", compare=False)
     destructive: str = ""
     held: str = ""
+    follows: bool = False
 
     @property
     def resource(self) -> Resource:

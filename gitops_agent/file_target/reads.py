@@ -66,8 +66,11 @@ class Reads:
 
     def review(self, plan: Plan) -> Plan:
         """Nobody wants to see a digest; and the guard counts files: what is read is never deleted."""
-        named = [replace(one, reason=_REASON) if self.is_one(one.name) and one.action is Action.UPDATE else one for one in plan]
-        return replace(plan, changes=tuple(named), owned=max(0, plan.owned - len(self.directories)))
+        changes = (
+            replace(change, reason=_REASON, follows=True) if self.is_one(change.name) and change.action is Action.UPDATE else change
+            for change in plan
+        )
+        return replace(plan, changes=tuple(changes), owned=max(0, plan.owned - len(self.directories)))
 
     def concerns(self, path: Path) -> bool:
         return any(path.is_relative_to(directory.resolve()) for directory in self.directories)

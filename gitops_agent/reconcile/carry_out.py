@@ -138,6 +138,7 @@ class _Writer:
         with self._progress.step(f"apply {target.name}"):
             # Said before the first write, not after: an apply that dies half-way has touched something.
             self._progress.touched = self._progress.touched or plan.writes
+            self._progress.undone = self._progress.undone or any(not change.follows for change in plan.without(Action.ADOPT))
             for _batch in target.apply(plan):
                 self._waiting.stop()
         if plan.writes:

@@ -34,6 +34,8 @@ class Progress:
         self._lock = threading.Lock()
         self.run = run
         self.results: dict[str, TargetResult] = {}
+        self.undone = False
+        """Something was not as the agent had left it."""
         self.touched = False
         """True from the moment before the first write: what came of it is not known until it is observed again."""
 

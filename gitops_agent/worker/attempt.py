@@ -168,7 +168,7 @@ class Attempt:
         outcome, text = _outcome(error, self.progress, whole=self._decision.whole)
         run = self.progress.end(outcome, f"{text} (gate skipped)" if self._skipped and outcome is Outcome.SUCCESS else text)
         changed = any(result.changed for result in self.progress.results.values())
-        self.healed = self.progress.touched and not self._decision.whole
+        self.healed = self.progress.undone and not self._decision.whole
         if not isinstance(error, Superseded):
             self._wishes.granted(self._consented, skipped=self._skipped)
         metrics.run_ended(run, self.progress.results)

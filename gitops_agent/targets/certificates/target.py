@@ -26,6 +26,7 @@ from gitops_agent.targets.certificates.settings import CertificatesSettings
 _log = logging.getLogger(__name__)
 _PUBLISHED_AUTHORITY = "ca.pem"
 _UNVERIFIED = "was published and not yet told to anybody"
+_OF_TIME = ("expires ", "has expired")
 
 Clock = Callable[[], datetime]
 
@@ -234,5 +235,5 @@ def _with_reason(change: Change) -> Change:
     before, after = change.before.spec, change.after.spec
     changed = [field for field in after if field != "state" and before.get(field) != after[field]]
     if before["state"] != VALID and not (changed and before["state"] == _UNVERIFIED):
-        return replace(change, reason=before["state"])
+        return replace(change, reason=before["state"], follows=before["state"].startswith(_OF_TIME))
     return replace(change, reason=f"{' and '.join(changed)} changed")
