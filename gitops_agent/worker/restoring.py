@@ -153,7 +153,7 @@ def _merge(progress: Progress, undoing: Progress) -> None:
 
 
 def _listed(left: list[str]) -> str:
-    return f", but {', '.join(left)}" if left else ""
+    return f", but {', '.join(left)} {'is left as it is' if len(left) == 1 else 'are left as they are'}" if left else ""
 
 
 def _said(error: Exception) -> str:

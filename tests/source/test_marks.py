@@ -103,3 +103,26 @@ def test_a_mirror_that_cannot_be_written(author: Author, follow: Follow, tmp_pat
     (tmp_path / "state" / "mirror.git" / "refs" / "gitops" / "e" / "applied" / "x").write_text("in the way")
     with pytest.raises(Unavailable, match=r"cannot record main@sha1:"):
         source.mark_applied(revision)
+
+
+def test_a_way_back_is_known_until_it_is_over_also_over_a_fresh_clone(author: Author, follow: Follow, tmp_path: Path) -> None:
+    source = follow()
+    author.push({"a": "1"})
+    good = source.fetch()
+    source.mark_applied(good)
+    author.push({"a": "2"})
+    bad = source.fetch()
+    source.mark_restoring(bad)
+    assert (source.restoring(), source.unrestored(), source.is_rejected(bad)) == (bad, None, True)
+    again = follow()
+    again._mirror.replace()
+    assert again.restoring() == bad
+    again.mark_restored(bad, well=False)
+    assert (again.restoring(), again.unrestored(), again.is_rejected(bad)) == (None, bad, True)
+    again.mark_restoring(bad)
+    again.mark_restored(bad, well=True)
+    assert (again.restoring(), again.unrestored()) == (None, None)
+    again.mark_restored(bad, well=False)
+    author.push({"a": "3"})
+    again.mark_applied(again.fetch())
+    assert again.unrestored() is None

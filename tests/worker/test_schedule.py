@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from gitops_agent.errors import ApplyFailed, InvalidRevision, UnsafePlan
 from gitops_agent.model import Revision
-from gitops_agent.worker.schedule import Decision, Schedule, back_off
+from gitops_agent.worker.restoring import Restored
+from gitops_agent.worker.schedule import RESTORE, Decision, Schedule, back_off
 
 A, B, C = (Revision("main", letter * 40) for letter in "abc")
 
@@ -216,3 +217,28 @@ def test_newest_wins_whatever_happens(events):
             if error is None:
                 applied = decision.revision
             assert run(asked, now, head, applied) is None or error is not None or decision.revision != head
+
+
+def test_a_way_back_that_was_cut_short_goes_on_unless_there_is_a_newer_head():
+    asked = schedule()
+    cut_short = asked.decide(0, B, A, rejected=True, trigger="start", restoring=True)
+    assert cut_short == Decision(A, RESTORE, whole=True)
+    asked.started(cut_short, of_head=False)
+    asked.ended(0, Restored("brought back"))
+    assert asked.decide(1, B, A, rejected=True, trigger="poll") is None
+    assert schedule().decide(0, C, A, rejected=False, trigger="start", restoring=True) == Decision(C, "start", whole=True)
+
+
+def test_without_a_revision_to_hold_the_systems_at_nothing_runs():
+    asked = schedule()
+    for now in (0, 1000, 10_000):
+        assert asked.decide(now, B, None, rejected=True, trigger="poll") is None
+        assert asked.due() > now or asked.look(now, rung=False)
+
+
+def test_a_restored_revision_is_not_retried_and_keeps_nobody_awake():
+    asked = schedule()
+    run(asked, 0, B, A, error=Restored("brought back"))
+    asked.looked(0, reached=True)
+    assert run(asked, 10, B, A, rejected=True) is None
+    assert asked.due() > 10

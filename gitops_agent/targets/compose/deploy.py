@@ -144,7 +144,8 @@ class Deploy:
         claims = {}
         for name in names:
             members = tuple(member.id for member in self._look.of(name))
-            claims[name] = replace(self._record.services.get(name, Loaded()), replaced=members)
+            known = self._record.services.get(name, Loaded())
+            claims[name] = replace(known, replaced=members, tried=self._look.facts.services[name].image)
         return claims
 
     def _loaded(self, names: Sequence[str], changes: Mapping[str, Change]) -> Record:

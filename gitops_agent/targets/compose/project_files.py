@@ -65,6 +65,19 @@ class ProjectFiles:
             self._publisher.publish(delta)
             self._publisher.confirm()  # whether a container uses them is noted beside its service
 
+    def there(self) -> Mapping[str, tree.File]:
+        """All files of ours as they lie there, modes and all."""
+        return {path: found.file for path, found in self._publisher.found(()).items() if isinstance(found.file, tree.File)}
+
+    def bring_back(self, files: Mapping[str, tree.File]) -> None:
+        """Makes the files of ours these again."""
+        now = self.there()
+        delta: dict[str, tree.File | None] = {path: file for path, file in files.items() if now.get(path) != file}
+        delta |= {path: None for path in now if path not in files}
+        if delta:
+            self._publisher.publish(delta)
+            self._publisher.confirm()
+
     def adopt(self, changes: Sequence[Change]) -> None:
         paths = [change.name.removeprefix(PREFIX) for change in changes if change.action is Action.ADOPT]
         if paths:

@@ -22,7 +22,8 @@ _log = logging.getLogger(__name__)
 class Loaded:
     """Of one service: keyed digests of the files (and inline texts) it has read, the volumes it has used, its image,
     the hash its containers carry and the `tool` that made it: another Compose hashes the same service differently. `replaced`
-    are the containers that were there before a change that has not been seen to end; None when none is under way."""
+    are the containers that were there before a change that has not been seen to end, and `tried` the image it was to start; None
+    and empty when none is under way."""
 
     files: Mapping[str, str] = field(default_factory=dict)
     volumes: Mapping[str, str] = field(default_factory=dict)
@@ -33,6 +34,7 @@ class Loaded:
     hold: bool = False
     before_stop: Mapping[str, Any] | None = None
     replaced: tuple[str, ...] | None = None
+    tried: str = ""
 
 
 @dataclass(frozen=True)

@@ -109,8 +109,10 @@ def _held(change: Change, name: str, look: Look) -> str:
 def _downgraded(change: Change, name: str, look: Look) -> Iterator[str]:
     if change.after is None or name not in look.facts.services or name not in look.record.services:
         return
-    now, then = look.facts.services[name].image, look.record.services[name].reference
-    if Behaviour.of(definition(change.after)).forward_only and now != then and is_older(now, then):
+    now, loaded = look.facts.services[name].image, look.record.services[name]
+    # What an apply that failed was about to start may have changed the data already.
+    older = [then for then in (loaded.reference, loaded.tried) if now != then and is_older(now, then)]
+    if older and Behaviour.of(definition(change.after)).forward_only:
         yield f"{name}'s data: {_parts(now)[1] or now} is older (forward_only)"
 
 

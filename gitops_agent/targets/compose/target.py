@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitops_agent.errors import AgentError, ApplyFailed, InvalidRevision, Unavailable, UnsafePlan
+from gitops_agent.file_target import tree
 from gitops_agent.model import HEALTHY, Action, Batch, Change, Files, Health, State, Value
-from gitops_agent.plan import Plan
+from gitops_agent.plan import Plan, compare, leave
 from gitops_agent.target import Site, Target, collect
 from gitops_agent.targets.compose import declared, observed, own, review
 from gitops_agent.targets.compose.cache import Cache
@@ -47,6 +48,8 @@ class Compose(Target):
         self._own = own.container()
         self._desired = State()
         self._look: Look | None = None
+        self._before: Mapping[str, tree.File] | None = None
+        """Files as they were before the applies since the last look."""
         self._folded: tuple[Change, ...] = ()
         """Changes of Compose files that the last plan does not show, because it shows what is in them."""
 
@@ -59,6 +62,7 @@ class Compose(Target):
     def observe(self, desired: State) -> State:
         with self._naming(Unavailable):
             files = [*self._files.observe(desired)]
+            self._before = None
             self._desired, self._look = desired, self._take_a_look(contents(State.of(*files)), contents(desired))
         resources = [*files, *observed.observe(self._look, desired)]
         return State.of(*(found for found in resources if self.settings.allow_destroy or not _is_spare_volume(found.name, desired)))
@@ -109,6 +113,7 @@ class Compose(Target):
             means = Means(engine, Inside(engine, inside), self._command, self._files, self._beside)
             deploy = Deploy(means, self._look, self._folded)
             self._folded = ()
+            self._before = self._files.there() if self._before is None else self._before
             wanted = plan.without(Action.DELETE, Action.REFUSE)
             if wanted:
                 deploy.create_and_update(wanted, self.settings.project)
@@ -125,6 +130,21 @@ class Compose(Target):
         if self._pulse is None:
             self._pulse = Pulse(engine.life, self.settings.settle)
         return self._pulse.health(self._look.facts, engine.members())
+
+    def restore(self) -> bool:
+        """Files and services as they were before, from what lay there. What needs consent stays: nobody can be asked."""
+        before = self._before
+        if before is None or any(path not in before for path in self.settings.files):
+            return False
+        with self._naming(ApplyFailed):
+            self._files.bring_back(before)
+        files = {path: file.content for path, file in before.items()}
+        # Their secrets are in them now: the files are left as they lie there, and only what they declare is compared.
+        desired = collect([*declared.parse(files, self.settings), *self._files.parse(files)])
+        plan, _ = leave(self.review(compare(self.name, desired, self.observe(desired), prune=self.settings.prune)))
+        for _ in self.apply(plan):
+            pass
+        return True
 
     def watch(self) -> Iterator[str]:
         from gitops_agent.container.events import events
