@@ -56,7 +56,7 @@ def _looks(settings: AgentSettings) -> Iterator[Look]:
     yield "state", partial(_state, settings.state)
     yield "agent", partial(_agent, settings)
     for name, environment in settings.environments.items():
-        for setting in ("token_file", "ssh_key_file", "webhook_secret_file"):
+        for setting in ("token_file", "ssh_key_file", "webhook_secret_file", "notify_file"):
             if (file := getattr(environment, setting)) is not None:
                 yield f"{name}: {setting}", partial(_private, file)
         if environment.refs is not None:

@@ -39,14 +39,22 @@ class Planner:
     """Plans the targets of one run; the values of secrets are asked for once a run."""
 
     def __init__(
-        self, key: bytes, lookup: Resolver, applied: LastApplied, consented: Collection[str] = (), *, back: bool = False
+        self,
+        key: bytes,
+        lookup: Resolver,
+        applied: LastApplied,
+        consented: Collection[str] = (),
+        *,
+        back: bool = False,
+        holding: bool = False,
     ) -> None:
-        """`back`: see `Reconciler.prepare`."""
+        """`back`, `holding`: see `Reconciler.prepare`; in both cases nobody can be asked for consent."""
         self._key = key
         self._lookup: Resolver = functools.cache(lookup)
         self._applied = applied
         self._consented = consented
         self._back = back
+        self._asks = not back and not holding
 
     def plan_all(
         self, targets: Sequence[Target], desired: Desired, progress: Progress, stop: Callable[[], None]
@@ -71,7 +79,7 @@ class Planner:
                 wanted = resolve(desired[target.name], self._key, self._lookup, target.settings.secrets)
                 secrets = _secrets(wanted, self._key)
                 plan = self._compare(target, wanted, target.observe(wanted))
-                if self._back:
+                if not self._asks:
                     plan, left = leave(plan)
                 # What is deleted on the way back is what the commit that did not work out had made.
                 guard(plan, Limits(100 if self._back else target.settings.max_delete_percent), self._consented)

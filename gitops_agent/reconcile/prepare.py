@@ -111,8 +111,8 @@ class Reconciler:
         `back`: a later revision did not work out, and this one is brought back. Nobody can be asked for consent then, so what would
         need it stays as it is. The same goes for holding the systems at what was applied while the branch's head is no good.
         `trusted`: nobody is asked who signed it."""
-        back = back or (not whole and revision != self.source.head())
-        if self.source.signed and not back and not trusted:
+        holding = not whole and revision != self.source.head()
+        if self.source.signed and not (back or holding or trusted):
             with progress.step("signatures"):
                 self.source.verify(revision)
         with progress.step("read"):
@@ -121,7 +121,7 @@ class Reconciler:
             tree = self._renderer.render(files, self.environment, revision, self._key)
             desired = parse(tree, self.targets, self._key)
         stop()
-        planner = Planner(self._key, self._lookup, self.applied, consented, back=back)
+        planner = Planner(self._key, self._lookup, self.applied, consented, back=back, holding=holding)
         targets = [target for target in self.targets if whole or target.settings.drift is not Drift.IGNORE]
         plans = planner.plan_all(targets, desired, progress, stop)
         return Prepared(revision, desired, tuple(plans), planner, whole)

@@ -44,7 +44,7 @@ class Heralds:
         for herald in self._heralds:
             herald.hear(run, url)
 
-    def close(self, timeout: float = 5.0) -> None:
+    def close(self, timeout: float = 2.0) -> None:
         """Lets go after what can be told in that time; the rest is told after the next start."""
         deadline = time.monotonic() + timeout
         for herald in self._heralds:
