@@ -31,6 +31,7 @@ COMMANDS = [
     "resume",
     "plan",
     "apply",
+    "rollback",
 ]
 
 

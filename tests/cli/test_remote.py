@@ -118,10 +118,11 @@ def test_doctor(cli: Cli, world: World) -> None:
     world.push({"pages/bad.j2": "{{ nothing }}"})
     found = {finding["what"]: finding for finding in json.loads(cli("doctor", "--json").out)}
     assert [found[f"live: {what}"]["ok"] for what in ("source", "newest commit", "pages")] == [True, False, True]
-    world.configure(token_file='"/nowhere/token"')
+    world.configure(token_file='"/nowhere/token"', notify_file='"/nowhere/notify"')
     ended = cli("doctor")
     assert ended.status == 1
     assert "✗ live: token_file" in ended.out
+    assert "✗ live: notify_file" in ended.out
 
 
 def test_doctor_sees_the_running_agent(cli: Cli, served: World) -> None:
