@@ -37,7 +37,7 @@ def rollback(
     ] = "",
     why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Goes into the commits.")] = "",
     author: Annotated[
-        str, typer.Option("--author", metavar="NAME <MAIL>", help="Who wants it; what git knows of you unless given.")
+        str, typer.Option("--author", metavar="PERSON", help="Who wants it, name and mail as git writes them; you unless given.")
     ] = "",
     signing_key: Annotated[
         Path | None, typer.Option("--signing-key", metavar="FILE", help="SSH key that signs the commits.")
