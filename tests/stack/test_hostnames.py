@@ -39,6 +39,7 @@ def test_a_static_backend() -> None:
     scraped = {job["job_name"]: job for job in yaml.safe_load(files["prometheus/prometheus.yml"])["scrape_configs"]}
     probe = scraped["hostname-wiki.example.test"]
     assert probe["tls_config"]["server_name"] == "wiki.example.test"
+    assert probe["enable_http2"] is False, "nginx answers 421 to HTTP/2 whose Host is not what TLS asked for"
     assert probe["static_configs"] == [{"targets": ["nginx:443"], "labels": {"job": "hostnames", "instance": "wiki.example.test"}}]
 
 
