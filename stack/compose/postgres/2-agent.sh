@@ -1,5 +1,5 @@
 # The agent's own role, as docs/targets/postgres-role.sql of the agent has it: no superuser, and it cannot read how passwords are kept.
-psql --username=postgres --quiet --set=ON_ERROR_STOP=1 <<'SQL'
+psql --username=postgres --dbname=postgres --quiet --set=ON_ERROR_STOP=1 <<'SQL'
 \set password `cat /run/secrets/gitops-agent-postgres`
 CREATE ROLE gitops_agent LOGIN CREATEDB CREATEROLE PASSWORD :'password';
 
@@ -18,4 +18,7 @@ CREATE FUNCTION gitops_agent.password_is(role name, verifier text) RETURNS boole
 REVOKE ALL ON FUNCTION gitops_agent.password_parameters(name), gitops_agent.password_is(name, text) FROM PUBLIC;
 GRANT USAGE ON SCHEMA gitops_agent TO gitops_agent;
 GRANT EXECUTE ON FUNCTION gitops_agent.password_parameters(name), gitops_agent.password_is(name, text) TO gitops_agent;
+
+-- Whose databases it is to keep as declared.
+GRANT gitea, concourse, pgadmin TO gitops_agent WITH ADMIN OPTION;
 SQL
