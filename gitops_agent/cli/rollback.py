@@ -122,10 +122,11 @@ def _target(reverts: Reverts, once: Once, wanted: str) -> Commit:
 
 def _show(console: Console, name: str, back_to: Commit, commits: Sequence[Commit], planned: Any) -> None:
     from gitops_agent.cli import describe
+    from gitops_agent.plan.diff import visible
 
-    console.text(f"{name} back to {back_to.sha[:10]} {back_to.subject}; to be reverted:")
+    console.text(visible(f"{name} back to {back_to.sha[:10]} {back_to.subject}; to be reverted:"))
     for commit in commits:
-        console.text(f"  {commit.sha[:10]} {commit.subject}  ({commit.author})")
+        console.text(visible(f"  {commit.sha[:10]} {commit.subject}  ({commit.author})"))
     for each in planned.run.plans:
         console.rich(describe.plan(each, diffs=True))
     for target, error in planned.errors.items():

@@ -10,6 +10,9 @@ import hashlib
 import os
 import re
 import shutil
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +23,8 @@ from gitops_agent.source.command import Git, reason
 
 _GPG = "no-autostart\ntrust-model always\nno-auto-key-retrieve\nno-auto-key-locate\n"
 """All keys that are here were put here by the operator: there is nobody else to trust."""
+_AT_ONCE = 200
+"""Commits for one git, which takes some 15 ms for each and has a time limit."""
 _SSH_KEY = re.compile(r"signature with (\S+ key SHA256:\S+)")
 _GPG_STATUS = re.compile(r"^\[GNUPG:\] (NO_PUBKEY|EXPKEYSIG|REVKEYSIG|EXPSIG|BADSIG) (\S+)", re.MULTILINE)
 _GPG_WORDS = {
@@ -70,21 +75,27 @@ class Signatures:
                 raise Unavailable(f"signatures cannot be checked: {reason(error, self._git.remote)}") from None
             return done
 
-        if verify(*commits).status == 0:
-            return
-        for sha in commits:
-            if (done := verify(sha)).status:
-                which = f"commit {sha[:10]}" if sha == revision.sha else f"commit {sha[:10]}, which came with it,"
-                raise InvalidRevision(f"{which} {_why(done.stderr)}")
+        for at in range(0, len(commits), _AT_ONCE):
+            some = commits[at : at + _AT_ONCE]
+            if verify(*some).status == 0:
+                continue
+            for sha in some:
+                if (done := verify(sha)).status:
+                    which = f"commit {sha[:10]}" if sha == revision.sha else f"commit {sha[:10]}, which came with it,"
+                    raise InvalidRevision(f"{which} {_why(done.stderr)}")
 
     def _options(self) -> tuple[list[str], dict[str, str]]:
         allowed = self._signers.allowed
         if allowed is not None and not os.access(allowed, os.R_OK):
             raise Unavailable(f"allowed_signers {allowed} cannot be read")
         known = allowed.absolute() if allowed is not None else os.devnull
-        return ["-c", f"gpg.ssh.allowedSignersFile={known}", "-c", "gpg.minTrustLevel=undefined"], {
-            "GNUPGHOME": str(self._keyring())
+        settings = {
+            "gpg.ssh.allowedSignersFile": known,
+            "gpg.minTrustLevel": "undefined",
+            "gpg.x509.program": "false",  # gpgsm would start services and ask the network for what a stranger's commit names
         }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        return options, {"GNUPGHOME": str(self._keyring())}
 
     def _keyring(self) -> Path:
         """Named after its content: what was made of other keys is no use, and a half-made one is never found."""
@@ -97,27 +108,29 @@ class Signatures:
         ring = self._directory / f"keyring-{digest}"
         if ring.exists():
             return ring
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         for old in self._directory.glob("keyring-*"):
             shutil.rmtree(old, ignore_errors=True)
-        fresh = self._directory / "keyring-new"
-        fresh.mkdir(parents=True, mode=0o700)
+        fresh = Path(tempfile.mkdtemp(prefix="keyring-", dir=self._directory))
         (fresh / "gpg.conf").write_text(_GPG)
         if files:
-            command: list[str | Path] = [
-                "gpg",
-                "--homedir",
-                fresh,
-                "--batch",
-                "--quiet",
-                "--import",
-                *(path.absolute() for path in files),
-            ]
-            try:
-                process.run(command, timeout=self._git.remote.timeout, session=False)
-            except CommandFailed as error:
-                raise Unavailable(f"signer_keys {self._signers.keys}: {error}") from None
-        fresh.rename(ring)
+            (fresh / "pubring.kbx").write_bytes(self._imported(files))
+        with suppress(OSError):  # somebody who only plans was faster
+            fresh.rename(ring)
         return ring
+
+    def _imported(self, files: Sequence[Path]) -> bytes:
+        """In a directory with a short name: gpg refuses to import where the path of its agent's socket, which it does not need,
+        would be longer than 107 bytes."""
+        with tempfile.TemporaryDirectory(prefix="gpg-") as home:
+            (Path(home) / "gpg.conf").write_text(_GPG)
+            command: list[str | Path] = ["gpg", "--homedir", home, "--batch", "--quiet", "--import"]
+            try:
+                process.run([*command, *(path.absolute() for path in files)], timeout=self._git.remote.timeout, session=False)
+                return (Path(home) / "pubring.kbx").read_bytes()
+            except CommandFailed as error:
+                said = [line for line in error.output.splitlines() if "no gpg-agent" not in line]
+                raise Unavailable(f"signer_keys {self._signers.keys}: {said[0] if said else error}") from None
 
 
 def _why(said: str) -> str:

@@ -219,3 +219,41 @@ def test_an_operators_file_that_is_away_blames_nobody(people: Author, keys: Keys
     shutil.rmtree(keys.public)
     with pytest.raises(Unavailable, match="signer_keys"):
         followed.take()
+
+
+def test_a_signature_of_another_kind_starts_no_service(people: Author, keys: Keys, followed: Followed) -> None:
+    sha = commit(people)
+    text = git("cat-file", "commit", sha, at=people.clone)
+    signature = "gpgsig -----BEGIN SIGNED MESSAGE-----\n AAAA\n -----END SIGNED MESSAGE-----\n"
+    forged = text.replace("\n\n", f"\n{signature}\n", 1)
+    made = git("hash-object", "-t", "commit", "-w", "--stdin", at=people.clone, stdin=f"{forged}\n".encode())
+    git("push", "--quiet", "--force", "origin", f"{made}:refs/heads/main", at=people.clone)
+    with pytest.raises(InvalidRevision, match=f"commit {made[:10]} "):
+        followed.take()
+
+
+def test_a_long_history_is_looked_through_to_the_one_that_is_not_signed(people: Author, keys: Keys, followed: Followed) -> None:
+    ann = keys.ssh("ann")
+    commit(people, *ann)
+    followed.take()
+    for _ in range(5):
+        commit(people, *ann)
+    slipped = commit(people)
+    commit(people, *ann)
+    with pytest.raises(InvalidRevision, match=slipped[:10]):
+        followed.take()
+
+
+def test_the_agents_directory_may_have_a_long_name(people: Author, keys: Keys, tmp_path: Path) -> None:
+    """The path of a socket has 107 bytes at most, and gpg wants one beside its keyring."""
+    followed = Followed(people, tmp_path / ("long" * 30), Signers(None, keys.public))
+    commit(people, *keys.gpg("bob"))
+    followed.take()
+    followed.source.close()
+
+
+def test_a_file_that_is_no_key_is_named(people: Author, keys: Keys, followed: Followed) -> None:
+    (keys.public / "readme.txt").write_text("these are our keys")
+    commit(people, *keys.ssh("ann"))
+    with pytest.raises(Unavailable, match=r"signer_keys .*: gpg: no valid OpenPGP data found"):
+        followed.take()
