@@ -20,7 +20,7 @@ from gitops_agent.worker.branch import Branch
 from gitops_agent.worker.doorbell import Doorbell
 from gitops_agent.worker.reporting import Reporter
 from gitops_agent.worker.restoring import Restoration
-from gitops_agent.worker.schedule import Decision, Schedule
+from gitops_agent.worker.schedule import RESTORE, Decision, Schedule
 from gitops_agent.worker.status import Awaiting, EnvironmentStatus, TargetStatus
 from gitops_agent.worker.suspension import Suspension
 from gitops_agent.worker.watching import Watching
@@ -236,6 +236,8 @@ class Environment:
             return
         self._schedule.ended(time.monotonic(), error, healed=attempt.healed)
         self._applied = self.source.applied()
+        if decision.trigger != RESTORE and self._restoration.cut_short is not None:
+            self._bell.ring(RESTORE)  # the commit that ended a way back is no good either
         if decision.trigger == "resync":  # nobody waits
             self.source.tidy()
 

@@ -76,7 +76,7 @@ class Restoration:
     ) -> Exception:
         """Restored, or Superseded when the agent was told to stop in the middle."""
         failed = progress.run.revision
-        why = f"; {_said(cause)}" if cause is not None else ", begun before a restart"
+        why = f"; {_said(cause)}" if cause is not None else ", begun in an earlier run"
         undoing = progress.undoing()
         try:
             if cause is not None:

@@ -53,7 +53,7 @@ verify = ["sh", "-c", "test ! -e {slow} || sleep 1"]
     agent.log.close()
     agent.start(first)
     eventually(lambda: "brought back" in shown(agent, bad)["gitops/live"], what="what was restored")
-    assert shown(agent, bad)["gitops/live"] == f"failure: brought back {good[:10]}, begun before a restart"
+    assert shown(agent, bad)["gitops/live"] == f"failure: brought back {good[:10]}, begun in an earlier run"
     assert (agent.directory / "first/current/index.html").read_text() == "one"
     slow.unlink()
     (agent.directory / "clone/second/a").write_text("3")

@@ -126,7 +126,7 @@ def test_killed_in_the_middle_of_the_way_back_it_goes_on_there_also_without_a_jo
     for file in (agent.path / "state").glob("journal.sqlite3*"):
         file.unlink()
     agent.start()
-    eventually(lambda: f"brought back {good[:10]}, begun before a restart" in str(said(agent, bad)))
+    eventually(lambda: f"brought back {good[:10]}, begun in an earlier run" in str(said(agent, bad)))
     assert agent.state(bad) == "failure"
     assert (agent.published("first", "a"), agent.published("second", "a")) == ("1", "1")
     eventually(lambda: ref(agent, "restoring") == "")
@@ -161,3 +161,18 @@ def test_killed_at_random_points_a_bad_commit_always_ends_red_with_the_good_one_
         eventually(lambda: agent.published("first", "a") == "1" and agent.published("second", "a") == "1")
         eventually(lambda: ref(agent, "restoring") == "")
     assert agent.environment()["last_applied_revision"]["sha"] == good
+
+
+def test_a_commit_that_ends_the_way_back_and_is_no_good_either_does_not_leave_it_half_walked(agent: Running) -> None:
+    configure(agent, first=f"test ! -e {agent.path}/bad-was-here || sleep 1")
+    agent.start()
+    good = agent.author.push({"first/a": "1", "first/b": "1", "second/a": "1"})
+    agent.settled(good)
+    bad = agent.author.push({"first/a": "2", "second/a": "bad"})
+    eventually(lambda: ref(agent, "restoring") == bad)
+    broken = agent.author.push({"first/c.j2": "{{ missing }}"})
+    agent.settled(broken, "error")
+    eventually(lambda: ref(agent, "restoring") == "")
+    assert agent.published("first", "a") == "1"
+    assert agent.state(bad) == "failure"
+    assert f"brought back {good[:10]}" in said(agent, bad)[-1][1]

@@ -110,7 +110,7 @@ def test_an_agent_that_is_told_to_stop_goes_on_later(failed):
     bad = stage.source.head()
     assert back.cut_short == bad
     ended = restoration(stage).go_on(stage.source.applied(), stage.progress, nothing, lambda _: None)
-    assert str(ended).endswith(", begun before a restart")
+    assert str(ended).endswith(", begun in an earlier run")
     assert a.content == {"x": "1"}
 
 
