@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ inherited: set[int] = set()
 
 _GRACE = 2.0
 """Seconds between SIGTERM and SIGKILL for a program that ran out of time."""
+_LOOK = 0.2
+"""Seconds between looks at whether a program that runs is still wanted."""
 _TAIL = 2000
 """Characters of output kept in an error."""
 
@@ -50,8 +53,10 @@ def run(
     accept: Sequence[int] = (0,),
     session: bool = True,
     inherit: bool = True,
+    stop: Callable[[], None] | None = None,
 ) -> Completed:
     """Runs a program to its end. `env` is added to the agent's own; None takes a variable away. `session`, `inherit`: see `start`.
+    `stop` is called while it runs; what that raises ends the program.
 
     Raises CommandFailed for an exit status that is not in `accept` and when `timeout` seconds are over (then its whole process
     group is ended), Unavailable when the program does not exist.
@@ -59,7 +64,9 @@ def run(
     name = Path(command[0]).name
     with start(command, env=env, cwd=cwd, session=session, inherit=inherit) as process:
         try:
-            stdout, stderr = process.communicate(stdin, timeout=timeout)
+            stdout, stderr = (
+                process.communicate(stdin, timeout=timeout) if stop is None else _watched(process, stdin, timeout, stop)
+            )
         except subprocess.TimeoutExpired:
             end_group(process)
             raise CommandFailed(f"{name} did not end within {timeout:g} s") from None
@@ -72,6 +79,20 @@ def run(
         last = output.splitlines()[-1] if output else "no output"
         raise CommandFailed(f"{name} exited with {completed.status}: {last}", output=output, status=completed.status)
     return completed
+
+
+def _watched(
+    process: subprocess.Popen[bytes], stdin: bytes | None, timeout: float, stop: Callable[[], None]
+) -> tuple[bytes, bytes]:
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return process.communicate(stdin, timeout=min(_LOOK, max(0.0, deadline - time.monotonic())))
+        except subprocess.TimeoutExpired:
+            stdin = None  # it has been handed over
+            if time.monotonic() >= deadline:
+                raise
+        stop()
 
 
 def start(

@@ -141,6 +141,11 @@ class Target(ABC):
         at most a few seconds between yields; an empty text means «nothing, still here»."""
         return iter(())
 
+    def reader(self) -> Target | None:
+        """Another one of its kind, for planning what strangers propose: with credentials of its own that can only read, and an
+        `observe` that lets no program and no system evaluate what they wrote. None where the kind or its settings have none."""
+        return None
+
     def close(self) -> None:  # noqa: B027 -- most targets hold nothing
         """Lets go of connections and threads."""
 

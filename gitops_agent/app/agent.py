@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 from gitops_agent import log, secret
 from gitops_agent.app.gating import gate
 from gitops_agent.app.parts import api_token, destinations, metrics_token, reconciler, refuse_overlaps, reporter, url
+from gitops_agent.app.previewing import preview_destinations, previews
 from gitops_agent.reconcile import Reconciler
 from gitops_agent.settings import AgentSettings
 
 if TYPE_CHECKING:
     from gitops_agent.journal import Journal
+    from gitops_agent.preview import Previews
     from gitops_agent.report import Outbox
     from gitops_agent.worker import Environment
 
@@ -38,10 +40,16 @@ class Agent:
         refuse_overlaps(
             {f"{name}/{target.name}": target.scope() for name, built in reconcilers.items() for target in built.targets}
         )
-        self.outbox: Outbox = Outbox(self.journal, destinations(settings, reconcilers))
+        told = {**destinations(settings, reconcilers), **preview_destinations(settings)}
+        self.outbox: Outbox = Outbox(self.journal, told)
         self.environments: dict[str, Environment] = {
             name: _build(settings, built, self.journal, self.outbox) for name, built in reconcilers.items()
         }
+        previewing = {
+            name: previews(settings, name, self.journal, self.outbox, environment.status)
+            for name, environment in self.environments.items()
+        }
+        self.previews: dict[str, Previews] = {name: each for name, each in previewing.items() if each is not None}
 
     def serve(self) -> None:
         """Runs until SIGTERM or SIGINT; then every run in hand ends between two changes."""
@@ -50,7 +58,13 @@ class Agent:
         told_to_stop = _listen_for_signals()
         for_metrics = metrics_token(self.settings)
         pages = web.create(
-            self.environments, self.journal, self.token, url(self.settings), self.not_ready, metrics_token=for_metrics
+            self.environments,
+            self.journal,
+            self.token,
+            url(self.settings),
+            self.not_ready,
+            metrics_token=for_metrics,
+            previews={name: each.ring for name, each in self.previews.items()},
         )
         server = web.serve(pages, self.settings.serve.listen)  # a port that is taken is said before anything is touched
         with self.running():
@@ -75,9 +89,13 @@ class Agent:
         self.outbox.start()
         for environment in self.environments.values():
             environment.start()
+        for each in self.previews.values():
+            each.start()
         try:
             yield
         finally:
+            for each in self.previews.values():
+                each.close()
             for environment in self.environments.values():
                 environment.close()
             self.outbox.close()

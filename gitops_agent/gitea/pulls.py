@@ -1,8 +1,10 @@
-"""Pull requests of one repository: opened where a branch is protected, and watched until somebody merges them."""
+"""Pull requests of one repository: opened where a branch is protected, watched until somebody merges them, and listed."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from gitops_agent.api import Answer
 from gitops_agent.errors import ApplyFailed
@@ -11,12 +13,16 @@ from gitops_agent.gitea.session import Session, said
 
 @dataclass(frozen=True)
 class Pull:
-    """`merged` is the commit that the base branch got, empty until then."""
+    """`merged` is the commit that the base branch got, empty until then. `head` is the commit that is to be merged, `base` the
+    branch that it is meant for, `onto` where that is now."""
 
     number: int
     url: str
     open: bool
     merged: str = ""
+    head: str = ""
+    base: str = ""
+    onto: str = ""
 
 
 class Pulls:
@@ -37,11 +43,31 @@ class Pulls:
     def get(self, number: int) -> Pull:
         return _pull(self._session.call("GET", self._below(f"/{number}"), f"{self._repository} pull request {number}"))
 
+    def listed(self, base: str) -> list[Pull]:
+        """The open ones for the branch `base`, the one that changed last first."""
+        # Gitea knows `base_branch` from 1.23 on; older ones give all.
+        options = {"state": "open", "sort": "recentupdate", "base_branch": base}
+        rows = self._session.rows(self._below(""), f"pull requests of {self._repository}", **options)
+        found = {pull.number: pull for pull in map(_read, rows) if pull.base == base}  # one may move a page while they are read
+        return [*found.values()]
+
     def _below(self, path: str) -> str:
         return f"/repos/{self._repository}/pulls{path}"
 
 
 def _pull(answer: Answer) -> Pull:
-    row = answer.data
+    return _read(answer.data)
+
+
+def _read(row: Mapping[str, Any]) -> Pull:
     merged = str(row.get("merge_commit_sha") or "") if row.get("merged") else ""
-    return Pull(int(row["number"]), str(row["html_url"]), row.get("state") == "open", merged)
+    head, base = row.get("head") or {}, row.get("base") or {}
+    return Pull(
+        int(row["number"]),
+        str(row["html_url"]),
+        row.get("state") == "open",
+        merged,
+        head=str(head.get("sha", "")),
+        base=str(base.get("ref", "")),
+        onto=str(base.get("sha", "")),
+    )

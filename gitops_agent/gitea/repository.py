@@ -67,6 +67,11 @@ class Gitea:
     def url(self) -> str:
         return self._session.url
 
+    @property
+    def session(self) -> Session:
+        """For what else there is to say to the same Gitea."""
+        return self._session
+
     def close(self) -> None:
         self._session.close()
 

@@ -81,9 +81,9 @@ class Journal:
 
     # Reports.
 
-    def queue(self, environment: str, status: CommitStatus) -> bool:
+    def queue(self, environment: str, status: CommitStatus, *, outcome: bool = False) -> bool:
         """Puts a status into the outbox; False when it says nothing new (`statuses.queue` has the rules)."""
-        return self._write(lambda connection: _queue(connection, environment, [status]))
+        return self._write(lambda connection: _queue(connection, environment, [status], outcome=outcome))
 
     def last(self, sha: str, context: str) -> CommitStatus | None:
         """What was last queued, sent or not."""

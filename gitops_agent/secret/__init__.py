@@ -7,7 +7,7 @@ journal; values live only in `Resource.spec` of a run, and every value ever reso
 
 from gitops_agent.secret.masking import SHOWN, mask, remember
 from gitops_agent.secret.placeholder import ENCODERS, Secret, conceal, placeholder, references, sign, signing_key
-from gitops_agent.secret.resolving import Resolver, fingerprint, resolve
+from gitops_agent.secret.resolving import Resolver, fingerprint, resolve, unresolved
 from gitops_agent.secret.stores import by_scheme, from_directory
 
 __all__ = [
@@ -26,4 +26,5 @@ __all__ = [
     "resolve",
     "sign",
     "signing_key",
+    "unresolved",
 ]

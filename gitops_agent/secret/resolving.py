@@ -34,14 +34,41 @@ def resolve(state: State, key: bytes, lookup: Resolver, allowed: Iterable[str]) 
     return State({resource.name: _resolve_one(resource, reveal) for resource in state})
 
 
-def _values(allowed: tuple[str, ...], lookup: Resolver) -> Callable[[Secret], str]:
+def unresolved(state: State, key: bytes, allowed: Iterable[str]) -> State:
+    """`state` with its references still in `spec`, and in `shown` where a resource holds any: what may be compared of a revision
+    that nobody has agreed to yet. They are checked as in `resolve`, and nothing is looked up. Raises InvalidRevision."""
+    permit = _permission(tuple(allowed))
+    open_ = opener(key)
+
+    def keep(body: str, digest: str) -> str:
+        permit(open_(body, digest))
+        return ""
+
+    return State({resource.name: _mark_one(resource, keep) for resource in state})
+
+
+def _mark_one(resource: Resource, keep: Replacement) -> Resource:
+    emptied = _resolve_one(resource, keep)
+    return replace(resource, shown=emptied.shown)
+
+
+def _permission(allowed: tuple[str, ...]) -> Callable[[Secret], None]:
     permitted = re.compile("|".join(".*".join(map(re.escape, pattern.split("*"))) for pattern in allowed), re.DOTALL)
 
-    def value_of(secret: Secret) -> str:
+    def permit(secret: Secret) -> None:
         if not allowed or not permitted.fullmatch(secret.reference):
             raise InvalidRevision(
                 f"may not use secret {secret.reference!r}: agent.toml allows this target {', '.join(allowed) or 'none'}"
             )
+
+    return permit
+
+
+def _values(allowed: tuple[str, ...], lookup: Resolver) -> Callable[[Secret], str]:
+    permit = _permission(allowed)
+
+    def value_of(secret: Secret) -> str:
+        permit(secret)
         value = lookup(secret.reference)
         remember(value, f"secret {secret.reference!r}")
         return value

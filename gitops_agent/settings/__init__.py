@@ -15,6 +15,7 @@ from gitops_agent.settings.models import (
     SignedCommits,
     ValidationSettings,
 )
+from gitops_agent.settings.previews import PreviewSettings
 
 __all__ = [
     "AgentSettings",
@@ -22,6 +23,7 @@ __all__ = [
     "EnvironmentSettings",
     "OnFailure",
     "Policy",
+    "PreviewSettings",
     "Report",
     "SignedCommits",
     "ValidationSettings",

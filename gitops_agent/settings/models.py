@@ -8,6 +8,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, InstanceOf, model_validator
 
+from gitops_agent.settings.previews import PreviewSettings
 from gitops_agent.target import Seconds, TargetSettings
 
 
@@ -134,6 +135,8 @@ class EnvironmentSettings(_Settings):
     so, as for a Compose service on `hold`. Healing drift brings back what was approved before, and is governed by `drift`."""
     validation: ValidationSettings | None = None
     """`[environments.NAME.validation]`; unset, nothing is validated by Concourse."""
+    previews: PreviewSettings | None = None
+    """`[environments.NAME.previews]`; unset, pull requests are not looked at."""
     requires: tuple[str, ...] = ()
     """Commit statuses that have to be green before the first write, whoever posts them: contexts, with `*` for any text, as in
     `["ci/*"]`. Each pattern needs at least one. Needs Gitea."""

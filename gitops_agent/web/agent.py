@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from gitops_agent.model import Run
@@ -43,6 +43,8 @@ class Agent:
     journal: Runs
     url: str
     ready: Callable[[], Mapping[str, str]]
+    previews: Mapping[str, Callable[[], None]] = field(default_factory=dict)
+    """Rings the previews of an environment; none where it has none."""
 
     def find_run(self, id: str) -> Run | None:  # noqa: A002
         """The run as it is now: what a worker holds is newer than what the journal last heard."""

@@ -25,17 +25,18 @@ def create(
     ready: Callable[[], Mapping[str, str]],
     *,
     metrics_token: str = "",
+    previews: Mapping[str, Callable[[], None]] | None = None,
     patience: int = 50,
 ) -> Flask:
     """`token` is the bearer token of the API and the password of the pages, `url` where people reach the front page,
-    `metrics_token` one that opens /metrics only.
+    `metrics_token` one that opens /metrics only. `previews` rings those of an environment, by its name.
 
     `ready` names what is not ready yet, with the reason; empty means ready. `patience` is how many wrong tokens and signatures at
     once are answered and logged one by one before 429 takes their place.
 
     Raises ConfigError for a token that could be guessed.
     """
-    agent = Agent(environments, journal, url.rstrip("/"), ready)
+    agent = Agent(environments, journal, url.rstrip("/"), ready, previews or {})
     public = urlsplit(agent.url)
     app = Flask(__name__)
     app.config.update(

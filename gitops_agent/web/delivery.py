@@ -52,6 +52,14 @@ class Said:
     context: str
 
 
+@dataclass(frozen=True)
+class PullRequest:
+    """Something happened to a pull request of `repository` for `branch`."""
+
+    repository: str
+    branch: str
+
+
 def signers(environments: Mapping[str, EnvironmentSettings], headers: Headers, body: bytes) -> tuple[str, ...]:
     """The environments whose secret signed the body. Secrets are read anew each time: a new one needs no restart.
 
@@ -91,10 +99,10 @@ def delivery_id(headers: Headers) -> str:
     return found
 
 
-def read(headers: Headers, body: bytes) -> Push | Said:
+def read(headers: Headers, body: bytes) -> Push | Said | PullRequest:
     """What a signed delivery says. Raises NothingQueued: 400 for what is no Gitea payload, 422 for what rings nothing."""
     event = headers.get("X-Gitea-Event", "")
-    if event not in ("push", "status"):
+    if event not in ("push", "status", "pull_request"):
         raise NothingQueued(422, _why_ignored(event))
     try:
         payload = json.loads(body)
@@ -102,6 +110,9 @@ def read(headers: Headers, body: bytes) -> Push | Said:
         raise NothingQueued(400, "the body is not JSON; set the webhook's content type to application/json") from None
     if event == "status":
         return Said(_text(payload, "repository", "full_name").casefold(), _text(payload, "context"))
+    if event == "pull_request":
+        branch = _text(payload, "pull_request", "base", "ref")
+        return PullRequest(_text(payload, "repository", "full_name").casefold(), branch)
     return _push(payload)
 
 
@@ -123,7 +134,9 @@ def _why_ignored(event: str) -> str:
         return "event 'create' is ignored: the push event of the same branch rings"
     if event == "delete":
         return "event 'delete' is ignored: what was applied stays as it is"
-    return f"event {event[:40]!r} is ignored; only 'push' and 'status' ring" if event else "X-Gitea-Event is missing"
+    return (
+        f"event {event[:40]!r} is ignored; only 'push', 'status' and 'pull_request' ring" if event else "X-Gitea-Event is missing"
+    )
 
 
 def _text(payload: Any, *path: str) -> str:
@@ -134,7 +147,9 @@ def _text(payload: Any, *path: str) -> str:
     return payload
 
 
-def followers(ring: Push | Said, environments: Mapping[str, EnvironmentSettings], signed: Collection[str]) -> tuple[str, ...]:
+def followers(
+    ring: Push | Said | PullRequest, environments: Mapping[str, EnvironmentSettings], signed: Collection[str]
+) -> tuple[str, ...]:
     """The environments to wake: their secret signed, their source is the repository, their branch moved or the status is one that
     they wait for. Raises NothingQueued."""
     same = [name for name in signed if full_name(environments[name].source) == ring.repository]
@@ -145,8 +160,11 @@ def followers(ring: Push | Said, environments: Mapping[str, EnvironmentSettings]
         if not waiting:  # what the agent says itself comes back to it this way
             raise NothingQueued(422, f"no environment requires status {ring.context[:100]!r}")
         return waiting
-    push = ring
-    found = tuple(name for name in same if environments[name].branch == push.branch)
+    found = tuple(name for name in same if environments[name].branch == ring.branch)
     if not found:
-        raise NothingQueued(422, f"no environment follows branch {push.branch[:100]!r} of {push.repository[:100]!r}")
+        raise NothingQueued(422, f"no environment follows branch {ring.branch[:100]!r} of {ring.repository[:100]!r}")
+    if isinstance(ring, PullRequest):
+        found = tuple(name for name in found if environments[name].previews is not None)
+        if not found:
+            raise NothingQueued(422, f"no environment that follows branch {ring.branch[:100]!r} has previews")
     return found

@@ -1,5 +1,5 @@
-"""`POST /webhook/gitea`: rings the environments that a push, or a status they wait for, concerns and answers at once; 2xx only when
-something was queued.
+"""`POST /webhook/gitea`: rings the environments that a push, a status they wait for or a pull request concerns, and
+answers at once; 2xx only when something was queued.
 
 Gitea delivers once, waits 5 s for the answer and shows it to people: so each refusal says why, and no work is done here.
 """
@@ -13,7 +13,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from gitops_agent import metrics
 from gitops_agent.web.agent import Agent
-from gitops_agent.web.delivery import NothingQueued, Said, delivery_id, followers, read, signers
+from gitops_agent.web.delivery import NothingQueued, PullRequest, Push, Said, delivery_id, followers, read, signers
 from gitops_agent.web.limit import Bucket, Recent
 
 if TYPE_CHECKING:
@@ -53,8 +53,11 @@ def blueprint(agent: Agent, failures: Bucket) -> Blueprint:
         except NothingQueued as refused:
             return _refuse(refused, failures)
         for name in awake:
-            agent.environments[name].wake("status" if isinstance(ring, Said) else "webhook")
-        reason = "status" if isinstance(ring, Said) else "test delivery" if ring.test else "push"
+            if isinstance(ring, PullRequest):
+                agent.previews[name]()
+            else:
+                agent.environments[name].wake("status" if isinstance(ring, Said) else "webhook")
+        reason = _reason(ring)
         _log.info("webhook", extra={"delivery": repr(delivery), "queued": ", ".join(awake), "what": reason})
         return jsonify({"queued": awake, "reason": reason}), 202
 
@@ -64,6 +67,12 @@ def blueprint(agent: Agent, failures: Bucket) -> Blueprint:
         return response
 
     return routes
+
+
+def _reason(ring: Push | Said | PullRequest) -> str:
+    if isinstance(ring, Push):
+        return "test delivery" if ring.test else "push"
+    return "status" if isinstance(ring, Said) else "pull request"
 
 
 def _not_suspended(agent: Agent, names: tuple[str, ...]) -> list[str]:

@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from tests.fakes import gitea_api
 from tests.fakes.gitea_api import ROUTES, Asked
+from tests.fakes.gitea_comments import ROUTES as COMMENTS
 from tests.fakes.gitea_inside import ROUTES as INSIDE
 from tests.fakes.gitea_people import People
 from tests.fakes.gitea_pulls import ROUTES as PULLS
@@ -150,14 +151,14 @@ class FakeGitea:
         if (method, path) == ("DELETE", ""):
             self._delete(name)
             return Reply(204)
-        for allowed, pattern, answer in (*ROUTES, *INSIDE, *PULLS):
+        for allowed, pattern, answer in (*ROUTES, *INSIDE, *PULLS, *COMMENTS):
             found = re.fullmatch(pattern, path)
             if method == allowed and found:
                 if not token and (method != "GET" or pattern == "/hooks"):
                     return self.problem(401, "token is required")
                 if (method, path) == ("PATCH", "") and "name" in json.loads(body):
                     self._rename(repository, json.loads(body)["name"])
-                return answer(self._asked(repository, found.groups(), query, body))
+                return answer(self._asked(repository, found.groups(), query, body, token))
         return self.problem(404, "not found", errors=None)
 
     def _rename(self, repository: Repository, name: str) -> None:
@@ -172,13 +173,18 @@ class FakeGitea:
     def shown(self, repository: Repository) -> Json:
         return gitea_api.repository(self._asked(repository, (), {}, b"")).body
 
-    def _asked(self, repository: Repository, parts: tuple[str, ...], query: dict[str, str], body: bytes) -> Asked:
+    def _asked(
+        self, repository: Repository, parts: tuple[str, ...], query: dict[str, str], body: bytes, token: str | None = None
+    ) -> Asked:
+        user = self.owners.get(token or "", repository.name.partition("/")[0])
         writers = frozenset(user for user in self.users if self._in(user, repository))
-        return Asked(self.url, repository, parts, query, body, self.largest_page, self.number, frozenset(self.users), writers)
+        return Asked(self.url, repository, parts, query, body, self.largest_page, self.number, frozenset(self.users), writers, user)
 
     def _lacking(self, method: str, path: str, token: str | None) -> Reply | None:
         scopes = self.tokens.get(token or "", frozenset())
-        for category in _SCOPES.get(path.partition("/")[0], ()) + (("repository",) if path == "user/repos" else ()):
+        of_issues = re.fullmatch(r"repos/[^/]+/[^/]+/issues(/.*)?", path)
+        categories = ("issue",) if of_issues else _SCOPES.get(path.partition("/")[0], ())
+        for category in categories + (("repository",) if path == "user/repos" else ()):
             wanted = f"{'read' if method == 'GET' else 'write'}:{category}"
             if token and not scopes & {wanted, f"write:{category}", "all"}:
                 lacks = f"required=[{wanted}], token scope={','.join(sorted(scopes))}"

@@ -58,6 +58,8 @@ class Asked:
     users: frozenset[str] = frozenset()
     writers: frozenset[str] = frozenset()
     """Who has a right to write to the repository."""
+    user: str = ""
+    """Who asks."""
 
     @property
     def api(self) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from tests.fakes.gitea_state import Json, Organisation, Reply, Repository, Team
+from tests.fakes.gitea_state import Json, Organisation, Reply, Repository, Team, user_id
 
 if TYPE_CHECKING:
     from tests.fakes.gitea import FakeGitea
@@ -170,7 +170,7 @@ class People:
         return Reply(200, rows[(page - 1) * size : page * size], {"X-Total-Count": str(len(rows))})
 
     def _shown_user(self, name: str) -> dict[str, Json]:
-        return {"id": 1, "login": name, "username": name, "is_admin": name in self._fake.admins}
+        return {"id": user_id(name), "login": name, "username": name, "is_admin": name in self._fake.admins}
 
 
 def _shown(organisation: Organisation) -> dict[str, Json]:

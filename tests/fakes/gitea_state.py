@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -24,6 +25,11 @@ class Repository:
     hooks: list[dict[str, Json]] = field(default_factory=list)
     next_hook: int = 1
     pulls: list[dict[str, Json]] = field(default_factory=list)
+    forks: dict[str, Path] = field(default_factory=dict)
+    """Bare repositories by the user who has them."""
+    issues: list[dict[str, Json]] = field(default_factory=list)
+    comments: list[dict[str, Json]] = field(default_factory=list)
+    """Of issues and pull requests, whose numbers are one row; `number` is theirs."""
     id: int = 1
     settings: dict[str, Json] = field(default_factory=dict)
     """What PATCH has changed, topics among them."""
@@ -43,6 +49,11 @@ class Repository:
         """Where a branch is; empty where there is none."""
         command = ["git", "-C", str(self.git), "rev-parse", "--verify", "--quiet", f"refs/heads/{name}"]
         return subprocess.run(command, capture_output=True, check=False, text=True).stdout.strip()
+
+
+def user_id(login: str) -> int:
+    """The same for the same user."""
+    return zlib.crc32(login.encode())
 
 
 @dataclass

@@ -25,6 +25,9 @@ class ConsulSettings(Target.Settings):
     """Address of any Consul agent of the datacenter: `http://consul:8500`, `https://consul.example.org`."""
     token_file: Path | None = None
     """File with the agent's ACL token; read again when it changes. Unset: no token, whatever the environment holds."""
+    preview_token_file: Path | None = None
+    """File with a token that may read what this target owns, and no more: with it previews of pull requests
+    are planned against the live system. Unset: they are compared with the branch."""
     ca_file: Path | None = None
     """CA certificates (PEM) to trust over HTTPS; the usual public ones unless set."""
     datacenter: str = Field(default="", pattern=r"^[A-Za-z0-9_-]*$")

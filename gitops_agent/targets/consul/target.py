@@ -154,6 +154,11 @@ class Consul(Target):
     def watch(self) -> Iterator[str]:
         return self._kv.watch()
 
+    def reader(self) -> Target | None:
+        file = self.settings.preview_token_file
+        update = {"token_file": file, "preview_token_file": None}
+        return None if file is None else Consul(self.settings.model_copy(update=update), self.site)
+
     def close(self) -> None:
         self._client.close()
 

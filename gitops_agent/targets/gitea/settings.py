@@ -22,6 +22,9 @@ class GiteaSettings(Target.Settings):
     """Address of Gitea: `http://gitea:3000`, `https://git.example.org`."""
     token_file: Path | None = None
     """File with the agent's token; read again when it changes."""
+    preview_token_file: Path | None = None
+    """File with a token that may read what this target owns, and no more: with it previews of pull requests
+    are planned against the live system. Unset: they are compared with the branch."""
     ca_file: Path | None = None
     """CA certificates (PEM) to trust over HTTPS; the usual public ones unless set."""
     source: str = Field(default="", pattern=rf"^({_REPOSITORY})?$")

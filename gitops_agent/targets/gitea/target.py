@@ -107,6 +107,11 @@ class GiteaTarget(Target):
         self._session.call("GET", "/version", "its version")
         return HEALTHY
 
+    def reader(self) -> Target | None:
+        file = self.settings.preview_token_file
+        update = {"token_file": file, "preview_token_file": None}
+        return None if file is None else GiteaTarget(self.settings.model_copy(update=update), self.site)
+
     def close(self) -> None:
         self._session.close()
 

@@ -28,6 +28,9 @@ class VaultSettings(Target.Settings):
     """File with its secret id. The agent logs in once, and renews its token for as long as Vault lets it."""
     auth_path: str = Field(default="approle", pattern=r"^[^/\s]+(/[^/\s]+)*$")
     """Where AppRole is mounted, below `auth/`."""
+    preview_token_file: Path | None = None
+    """File with a token that may read what this target owns, and no more: with it previews of pull requests
+    are planned against the live system. Unset: they are compared with the branch."""
     ca_file: Path | None = None
     """CA certificates (PEM) to trust over HTTPS; the usual public ones unless set."""
     record: str = Field(default="gitops-agent", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")

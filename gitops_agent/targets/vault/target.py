@@ -143,6 +143,11 @@ class Vault(Target):
         self._client.read("auth/token/lookup-self")
         return HEALTHY
 
+    def reader(self) -> Target | None:
+        file = self.settings.preview_token_file
+        update = {"token_file": file, "preview_token_file": None, "role_id": "", "secret_id_file": None}
+        return None if file is None else Vault(self.settings.model_copy(update=update), self.site)
+
     def close(self) -> None:
         self._client.close()
 
