@@ -27,16 +27,16 @@ class Proposals:
         gitea.admins.add(BOT)
         gitea.add_user(ANN, "password-of-ann", admin=True)
 
-    def start(self, *, targets: str = "", **settings: object) -> None:
-        """With something applied first, so that there is a branch."""
-        self.configure(targets=targets, **settings)
+    def start(self, *, targets: str = "", environment: Mapping[str, object] | None = None, **settings: object) -> None:
+        """`environment`: settings of [environments.test]."""
+        self.configure(targets=targets, environment=environment, **settings)
         self.agent.start()
 
-    def configure(self, *, targets: str = "", **settings: object) -> None:
+    def configure(self, *, targets: str = "", environment: Mapping[str, object] | None = None, **settings: object) -> None:
         table = {"poll": 1, "pause": 0, **settings}
         lines = "\n".join(f"{name} = {value!r}".replace("'", '"') for name, value in table.items())
         previews = f"[environments.test.previews]\n{lines}\n"
-        self.agent.configure(targets=previews + (targets or self.agent.target("pages")))
+        self.agent.configure(targets=previews + (targets or self.agent.target("pages")), **(environment or {}))
 
     def branch(self, files: Files, name: str = "change", *, fork: Path | None = None) -> str:
         """A commit on top of what the author has, pushed to a branch of its own; the author goes back to where they were."""
@@ -46,6 +46,13 @@ class Proposals:
         git("push", "--quiet", "--force", fork or "origin", f"HEAD:refs/heads/{name}", at=author.clone)
         git("checkout", "--quiet", author.branch, at=author.clone)
         return sha
+
+    def open_tree(self, tree: str) -> tuple[int, str]:
+        """Of a tree that no work tree could be made of."""
+        clone = self.agent.author.clone
+        sha = git("commit-tree", tree, "-p", "HEAD", "-m", "propose", at=clone)
+        git("push", "--quiet", "--force", "origin", f"{sha}:refs/heads/change", at=clone)
+        return self.request("change"), sha
 
     def open(self, files: Files, name: str = "change", *, fork: Path | None = None) -> tuple[int, str]:
         """Its number and its head."""
