@@ -9,7 +9,7 @@ from gitops_agent.gitea import Comments, NotFound, Pull, Pulls, Session
 from gitops_agent.model import CommitStatus, StatusState
 from gitops_agent.preview import comment
 from gitops_agent.preview.request import Answer
-from gitops_agent.report import describe
+from gitops_agent.report import shorten
 
 Say = Callable[[CommitStatus], None]
 """Queues a status; never waits and never fails."""
@@ -75,7 +75,7 @@ class Desk:
         self._session.close()
 
     def _status(self, pull: Pull, sha: str, state: StatusState, text: str) -> None:
-        status = CommitStatus(sha, self._context, state, describe(text), pull.url)
+        status = CommitStatus(sha, self._context, state, shorten(text), pull.url)
         last = self._last(sha, self._context)
         if last is not None and last.state is state and last.description != status.description:
             self._say(

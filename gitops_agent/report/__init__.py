@@ -4,9 +4,9 @@ What to say is decided by the worker and kept in the journal; this package deliv
 none missing. Heralds tell those who do not look, through any service that Apprise knows.
 """
 
-from gitops_agent.report.describe import describe
+from gitops_agent.report.describe import describe, shorten
 from gitops_agent.report.destination import Destination, GiteaStatuses, GitNotes
 from gitops_agent.report.herald import Heralds
 from gitops_agent.report.outbox import Outbox
 
-__all__ = ["Destination", "GitNotes", "GiteaStatuses", "Heralds", "Outbox", "describe"]
+__all__ = ["Destination", "GitNotes", "GiteaStatuses", "Heralds", "Outbox", "describe", "shorten"]

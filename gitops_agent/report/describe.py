@@ -11,8 +11,12 @@ _LONGEST = 140
 def describe(text: str) -> str:
     """`text` as one line of at most 140 characters. Masked before it is cut, or half a secret would pass; and no mask is cut in
     half, or what is left would look like text (failure mode 56). Unprintable characters go: some databases refuse them."""
-    printable = "".join(character if character.isprintable() else " " for character in mask(text))
-    line = mask(" ".join(printable.split()))
+    return shorten(mask(_line(mask(text))))
+
+
+def shorten(text: str) -> str:
+    """The same of a text that is not masked, as strangers wrote it: a mask would tell them which of their guesses is a secret."""
+    line = _line(text)
     if len(line) <= _LONGEST:
         return line
     end = _LONGEST - 1
@@ -20,3 +24,7 @@ def describe(text: str) -> str:
     if last != -1 and last + len(SHOWN) > end:
         end = last
     return f"{line[:end].rstrip()}…"
+
+
+def _line(text: str) -> str:
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
