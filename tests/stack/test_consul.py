@@ -38,7 +38,8 @@ def server(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[ConsulServer]:
     as_in_the_stack = ("-node=consul", '-hcl=telemetry { prometheus_retention_time = "60s" }')
-    running = ConsulServer(binary(request.param), tmp_path_factory.mktemp("consul"), free_port, *as_in_the_stack)
+    without_grpc = ("-grpc-tls-port=-1",) if request.param == "consul-live" else ()  # older ones have none
+    running = ConsulServer(binary(request.param), tmp_path_factory.mktemp("consul"), free_port, *as_in_the_stack, *without_grpc)
     yield running
     running.stop()
 

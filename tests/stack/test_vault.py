@@ -13,42 +13,11 @@ from gitops_agent.target import Site, Target
 from tests.conformance.converge import converge
 from tests.conformance.subject import KEY, build
 from tests.stack import rendered
-from tests.targets.vault.server import VaultServer
+from tests.stack.vault_server import StackVault
 
 _SERVERS = [pytest.param("bao", marks=pytest.mark.server)]
 if "VAULT_LIVE_BIN" in os.environ:
     _SERVERS.append(pytest.param("vault-live", marks=pytest.mark.live))
-_PORTS = ("8200", "8201")
-
-
-class _StackServer(VaultServer):
-    """Started with the stack's own configuration, but for ports and the path of its data."""
-
-    def __init__(self, program: str, directory: Path, free_port: Callable[[], int]) -> None:
-        self.is_vault = Path(program).name.startswith("vault")
-        # Nomad is not here, and both ask it for its keys when workload identities are configured.
-        values = f"features: {{openbao: {str(not self.is_vault).lower()}, nomad_workload_identity: false}}"
-        self.files = rendered.folder("vault", values)
-        text = rendered.folder("vault-server", values)["vault.hcl"].decode()
-        data = directory / "data"
-        data.mkdir()
-        text = (
-            text.replace("/vault/file", str(data)).replace("http://vault:", "http://127.0.0.1:").replace("0.0.0.0:", "127.0.0.1:")
-        )
-        for port in _PORTS:
-            text = text.replace(f":{port}", f":{free_port()}")
-        (directory / "server.hcl").write_text(text)
-        self._directory, self._program = directory, program
-        self.url = text.split('api_addr     = "')[1].split('"')[0]
-        self.root = self._key = ""
-        self.start()
-        made = self.call("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
-        self.root, self._key = made["root_token"], made["keys_base64"][0]
-        self.unseal()
-
-    @property
-    def said(self) -> str:
-        return (self._directory / "server.log").read_text()
 
 
 @pytest.fixture(scope="module", params=_SERVERS)
@@ -57,9 +26,10 @@ def vault(
     binary: Callable[[str], str],
     free_port: Callable[[], int],
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[_StackServer]:
+) -> Iterator[StackVault]:
     """With everything in it that the folder declares."""
-    running = _StackServer(binary(request.param), tmp_path_factory.mktemp("vault"), free_port)
+    # Nomad is not here, and is asked for its keys when workload identities are configured.
+    running = StackVault(binary(request.param), tmp_path_factory.mktemp("vault"), free_port, nomad_workload_identity=False)
     target = _target(running, running.root, tmp_path_factory.mktemp("site"))
     converge(target, running.files, secrets=rendered.Secrets())
     target.close()
@@ -67,18 +37,18 @@ def vault(
     running.stop()
 
 
-def _target(server: _StackServer, token: str, directory: Path) -> Target:
+def _target(server: StackVault, token: str, directory: Path) -> Target:
     (directory / "token").write_text(token)
     settings = {"address": server.url, "token_file": str(directory / "token"), "secrets": ["file:*"]}
     return build("vault", settings, Site("test", directory, KEY))
 
 
-def _token(server: _StackServer, policy: str) -> str:
+def _token(server: StackVault, policy: str) -> str:
     made = server.call("POST", "auth/token/create", {"policies": [policy], "no_parent": True, "period": "24h"})
     return str(made["auth"]["client_token"])
 
 
-def test_the_agent_finds_nothing_to_do_and_may_see_that(vault: _StackServer, tmp_path: Path) -> None:
+def test_the_agent_finds_nothing_to_do_and_may_see_that(vault: StackVault, tmp_path: Path) -> None:
     """A second look writes nothing. With the policy that the folder itself declares for the agent, and no other; it lacks what was
     noted in the first agent's directory, so what cannot be read is taken from the record in Vault."""
     target = _target(vault, _token(vault, "gitops-agent"), tmp_path)
@@ -86,7 +56,7 @@ def test_the_agent_finds_nothing_to_do_and_may_see_that(vault: _StackServer, tmp
     target.close()
 
 
-def test_the_agent_may_change_what_the_folder_holds(vault: _StackServer, tmp_path: Path) -> None:
+def test_the_agent_may_change_what_the_folder_holds(vault: StackVault, tmp_path: Path) -> None:
     target = _target(vault, _token(vault, "gitops-agent"), tmp_path)
     changed = {path: content.replace(b"ttl: 1h", b"ttl: 2h") for path, content in vault.files.items()}
     changed["policies/prometheus.hcl"] += b'path "sys/health" { capabilities = ["read"] }\n'
@@ -96,7 +66,7 @@ def test_the_agent_may_change_what_the_folder_holds(vault: _StackServer, tmp_pat
     target.close()
 
 
-def test_prometheus_reads_metrics_and_nothing_else(vault: _StackServer) -> None:
+def test_prometheus_reads_metrics_and_nothing_else(vault: StackVault) -> None:
     token = _token(vault, "prometheus")
     address, bearer = f"{vault.url}/v1/sys/metrics?format=prometheus", {"Authorization": f"Bearer {token}"}
     assert "vault_core_unsealed" in requests.get(address, headers=bearer, timeout=10).text
@@ -106,7 +76,7 @@ def test_prometheus_reads_metrics_and_nothing_else(vault: _StackServer) -> None:
             vault.call("GET", path, token=token)
 
 
-def test_the_example_job_reads_its_own_secret_only(vault: _StackServer) -> None:
+def test_the_example_job_reads_its_own_secret_only(vault: StackVault) -> None:
     token = _token(vault, "example-server")
     said = vault.call("GET", "kv/data/test/example-server", token=token)["data"]["data"]
     assert said["greeting"] == "Hello from Vault"
@@ -115,7 +85,7 @@ def test_the_example_job_reads_its_own_secret_only(vault: _StackServer) -> None:
         vault.call("GET", "kv/data/test/another", token=token)
 
 
-def test_every_request_is_told_to_the_audit_without_its_secrets(vault: _StackServer) -> None:
+def test_every_request_is_told_to_the_audit_without_its_secrets(vault: StackVault) -> None:
     said = vault.call("GET", "kv/data/test/example-server")["data"]["data"]
     assert '"path":"kv/data/test/example-server"' in vault.said
     assert said["api_key"] not in vault.said
