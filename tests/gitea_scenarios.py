@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pytest
 import requests
 
-from gitops_agent.gitea import CommitGone, Gitea, TokenRefused
+from gitops_agent.gitea import Comments, CommitGone, Gitea, Pulls, TokenRefused
 from gitops_agent.model import CommitStatus, StatusState
 
 GONE = "0123456789012345678901234567890123456789"
@@ -103,12 +103,34 @@ def webhooks_for_the_doctor(stage: Stage) -> None:
     assert stage.gitea.version().startswith("1.")
 
 
+def one_comment_kept_up_to_date(stage: Stage) -> None:
+    """Others may write the same first line; Gitea never pages comments."""
+    comments = Comments(stage.gitea.session, stage.gitea.repository)
+    number = stage.ask("POST", "/issues", {"title": "Please"}).json()["number"]
+    assert comments.own(number, "<!-- mine -->") is None
+    comments.write(number, "<!-- mine -->", "<!-- mine -->\n\none")
+    comments.write(number, "<!-- mine -->", "<!-- mine -->\n\ntwo")
+    comments.write(number, "<!-- other -->", "<!-- other -->\n\nthree")
+    comments.write(number, "<!-- mine -->", "<!-- mine -->\n\ntwo")
+    assert comments.own(number, "<!-- mine -->") == "<!-- mine -->\n\ntwo"
+    said = stage.ask("GET", f"/issues/{number}/comments?limit=1&page=1").json()
+    assert [row["body"] for row in said] == ["<!-- mine -->\n\ntwo", "<!-- other -->\n\nthree"]
+    assert Pulls(stage.gitea.session, stage.gitea.repository).listed("main") == []
+
+
+def no_right_to_comment(stage: Stage) -> None:
+    """Failure mode 54."""
+    comments = Comments(stage.gitea.session, stage.gitea.repository)
+    with pytest.raises(TokenRefused, match="scope"):
+        comments.own(1, "<!-- mine -->")
+
+
 @dataclass(frozen=True)
 class Scene:
     play: Callable[[Stage], None]
     token: str = "writer"
-    """`writer` (write:repository), `reader` (read:repository), `issues` (write:issue), `wrong`, `none`, or `stranger`: a token of
-    somebody who may not see the repository."""
+    """`writer` (write:repository), `reader` (read:repository), `issues` (write:issue), `commenter` (what previews need),
+    `wrong`, `none`, or `stranger`: a token of somebody who may not see the repository."""
 
     @property
     def name(self) -> str:
@@ -121,6 +143,8 @@ SCENES = (
     Scene(more_statuses_than_a_page),
     Scene(a_commit_that_is_gone),
     Scene(webhooks_for_the_doctor),
+    Scene(one_comment_kept_up_to_date, "commenter"),
+    Scene(no_right_to_comment),
     *(Scene(no_right_to_say_anything, token) for token in ("reader", "issues", "wrong", "none", "stranger")),
     *(Scene(no_right_to_see_the_statuses, token) for token in ("issues", "wrong", "none", "stranger")),
 )

@@ -19,7 +19,12 @@ from tests.fakes.http import Server
 from tests.gitea_scenarios import SCENES, Scene, Stage
 
 RECORDED = sorted((ROOT / "tests/recorded").glob("gitea-*"))
-TOKENS = {"writer": "write:repository", "reader": "read:repository", "issues": "write:issue"}
+TOKENS = {
+    "writer": ("write:repository",),
+    "reader": ("read:repository",),
+    "issues": ("write:issue",),
+    "commenter": ("write:repository", "write:issue", "read:user"),
+}
 Exchange = dict[str, Any]
 
 
@@ -55,7 +60,7 @@ class _Replay(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_POST = do_DELETE = _serve  # noqa: N815 -- the names http.server asks for
+    do_GET = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815 -- the names http.server asks for
 
     def log_message(self, *_: object) -> None:
         pass
@@ -82,7 +87,8 @@ def fake(sha: str, kind: str) -> Iterator[tuple[FakeGitea, str]]:
         server.add_repository("live/config", commits=[sha])
         token = {"none": "", "wrong": "0" * 40}.get(kind, f"a-token-of-kind-{kind}")
         if kind in TOKENS:
-            server.add_token(token, TOKENS[kind])
+            server.add_token(token, *TOKENS[kind])
+            server.owners[token] = "live"
         if kind == "stranger":
             server.add_token(token, "write:repository")
             server.repositories["live/hidden"] = server.repositories.pop("live/config")
@@ -125,6 +131,8 @@ def test_the_fake_answers_like_the_real_one(directory: Path, scene: Scene) -> No
             asked, real = exchange["request"], exchange["response"]
             if asked["method"] == "POST" and asked["path"].endswith("/hooks"):  # Gitea counts those of all repositories
                 server.repositories["live/config"].next_hook = real["json"]["id"]
+            if asked["method"] == "POST" and asked["path"].endswith("/comments"):
+                server.number_from(real["json"]["id"])
             path = _path(asked["path"]).replace("/api/v1/repos", "/api/v1/repos/live/config")
             answer = requests.request(asked["method"], f"{server.url}{path}", json=asked["json"], headers=headers, timeout=10)
             where = f"{asked['method']} {path}"
@@ -144,6 +152,7 @@ SAME = (
     "events",
     "branch_filter",
     "message",
+    "body",
 )
 """Where the values have to be the same; elsewhere the type."""
 

@@ -23,7 +23,15 @@ _BASE = f"{_REFS}base"
 _NAMED = 5
 _ALWAYS_THE_SAME = {"GIT_AUTHOR_DATE": "@0 +0000", "GIT_COMMITTER_DATE": "@0 +0000"}
 """The same two commits give the same merge."""
-_TIDY = ("-c", "gc.autoPackLimit=10", "-c", "gc.autoDetach=false", "-c", "gc.pruneExpire=now", "gc", "--auto", "--quiet")
+_SETTINGS = {
+    "gc.autoPackLimit": "10",
+    "gc.autoDetach": "false",
+    "gc.pruneExpire": "now",
+    "core.bigFileThreshold": "1m",  # what is larger is copied, not compared: a few KiB sent may stand for a GiB of zeros
+    "pack.windowMemory": "32m",
+    "pack.threads": "1",
+}
+_TIDY = (*(part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")), "gc", "--auto", "--quiet")
 
 
 class Merges:

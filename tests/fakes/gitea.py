@@ -93,6 +93,10 @@ class FakeGitea:
     def number(self) -> int:
         return next(self._numbers)
 
+    def number_from(self, number: int) -> None:
+        """What the next thing is to be numbered: Gitea counts those of all repositories."""
+        self._numbers = itertools.count(number)
+
     def statuses(self, repository: str, sha: str, context: str | None = None) -> list[tuple[str, str]]:
         """(state, description) of a commit's statuses, oldest first."""
         with self._changed:

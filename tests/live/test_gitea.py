@@ -17,6 +17,7 @@ from tests.conftest import ROOT
 from tests.gitea_scenarios import SCENES, Scene, Stage
 from tests.live.gitea import Clone, LiveGitea
 from tests.live.recorder import Recorder
+from tests.test_gitea_recorded import TOKENS
 
 pytestmark = [
     pytest.mark.live,
@@ -43,9 +44,8 @@ def clone(live: LiveGitea, tmp_path: Path) -> Clone:
 
 
 def token_of(kind: str, live: LiveGitea) -> str:
-    scopes = {"writer": "write:repository", "reader": "read:repository", "issues": "write:issue"}
-    if kind in scopes:
-        return live.token(scopes[kind])
+    if kind in TOKENS:
+        return live.token(*TOKENS[kind])
     return {"stranger": live.stranger, "wrong": lambda: "0" * 40, "none": lambda: ""}[kind]()
 
 

@@ -130,6 +130,16 @@ def test_a_restart_says_nothing_twice(agent: Running, proposals: Proposals) -> N
     assert (agent.gitea.count("PATCH", "/comments/"), agent.gitea.count("POST", "/statuses/")) == said
 
 
+def test_killed_in_the_middle(agent: Running, proposals: Proposals) -> None:
+    proposals.start()
+    number, head = proposals.open({"pages/new.html": "new\n"})
+    proposals.is_(head, "pending")
+    agent.kill()
+    agent.start()
+    proposals.is_(head, "success")
+    proposals.says(number, "1 created")
+
+
 def test_a_fork(agent: Running, proposals: Proposals) -> None:
     fork = agent.git_server.repository("ann/config")
     Author(agent.path / "ann", fork)

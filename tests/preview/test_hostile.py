@@ -161,6 +161,17 @@ def test_one_that_costs_its_whole_time_delays_no_apply(agent: Running, proposals
     eventually(lambda: not children(), 15)
 
 
+def test_stopping_waits_for_no_preview(agent: Running, proposals: Proposals) -> None:
+    proposals.start(environment={"render_timeout": 60}, timeout=30)
+    endless = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+    _, head = proposals.open({"pages/x.html.j2": endless})
+    proposals.is_(head, "pending")
+    began = time.monotonic()
+    assert agent.stop() == 0
+    assert time.monotonic() - began < 8
+    assert not children()
+
+
 def children() -> list[str]:
     """Processes that look at pull requests, or render for them."""
     found = []

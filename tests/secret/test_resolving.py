@@ -8,7 +8,7 @@ import pytest
 
 from gitops_agent.errors import InvalidRevision, Unavailable
 from gitops_agent.model import Origin, Resource, State
-from gitops_agent.secret import Secret, fingerprint, placeholder, resolve
+from gitops_agent.secret import Secret, fingerprint, placeholder, resolve, unresolved
 
 KEY = b"k" * 32
 VALUES = {"file:db": 'pass"word/é', "kv/app/db#user": "somebody", "file:pin": "123", "file:blank": " \t \n "}
@@ -114,3 +114,16 @@ def test_fingerprints_need_the_key() -> None:
     assert fingerprint("value", KEY) == fingerprint(b"value", KEY)
     assert fingerprint("value", KEY) != fingerprint("other", KEY)
     assert fingerprint("value", KEY) != fingerprint("value", b"o" * 32)
+
+
+def test_what_is_not_resolved_is_known_to_hold_a_secret() -> None:
+    spec = {"a": token("file:never-looked-up"), "b": "plain"}
+    state = unresolved(State.of(Resource("x", spec), Resource("y", {"b": "plain"})), KEY, ("file:*",))
+    held, plain = state
+    assert (held.spec, held.sensitive, plain.sensitive) == (spec, True, False)
+
+
+@pytest.mark.parametrize("spec", [{"a": token("kv/other")}, {"a": token("file:x")[:-3]}, {token("file:x"): "a"}])
+def test_what_is_not_resolved_is_checked_all_the_same(spec: Mapping[str, object]) -> None:
+    with pytest.raises(InvalidRevision, match=r"may not use|forged|name"):
+        unresolved(State.of(Resource("x", spec)), KEY, ("file:*",))
