@@ -32,10 +32,14 @@ class StackVault(VaultServer):
         self._directory, self._program = directory, program
         self.url = text.split('api_addr     = "')[1].split('"')[0]
         self.root = self._key = ""
-        self.start()
-        made = self.call("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
-        self.root, self._key = made["root_token"], made["keys_base64"][0]
-        self.unseal()
+        try:
+            self.start()
+            made = self.call("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
+            self.root, self._key = made["root_token"], made["keys_base64"][0]
+            self.unseal()
+        except BaseException:
+            self.stop()
+            raise
 
     @property
     def said(self) -> str:
