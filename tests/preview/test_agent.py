@@ -48,6 +48,7 @@ def test_the_merge_is_planned_not_the_branch_as_it_was(agent: Running, proposals
     assert "other.html" not in proposals.comment(number)
 
 
+@pytest.mark.slow
 def test_a_branch_that_moves_makes_a_new_plan(agent: Running, proposals: Proposals) -> None:
     proposals.start()
     number, head = proposals.open({"pages/new.html": "new\n"})
@@ -60,6 +61,7 @@ def test_a_branch_that_moves_makes_a_new_plan(agent: Running, proposals: Proposa
     proposals.is_(head, "success")
 
 
+@pytest.mark.slow
 def test_those_that_wait_for_their_turn_are_marked_stale(agent: Running, proposals: Proposals) -> None:
     proposals.start(pause=6)
     number, head = proposals.open({"pages/new.html": "new\n"})
@@ -81,6 +83,7 @@ def test_a_conflict_is_the_authors_affair(agent: Running, proposals: Proposals) 
     assert "```text\nconflicts with main in pages/index.html\n```" in proposals.comment(number)
 
 
+@pytest.mark.slow
 def test_merged_closed_and_meant_for_another_branch(agent: Running, proposals: Proposals) -> None:
     proposals.start()
     opened = {name: proposals.open({f"pages/{name}.html": "new\n"}, name) for name in ("merged", "closed", "moved")}
@@ -165,6 +168,7 @@ def test_others_comments_are_left_alone_though_they_hold_the_marker(agent: Runni
     assert proposals.comments(number)[0] == (ANN, f"{MARKER}\nall is well")
 
 
+@pytest.mark.slow
 def test_an_answer_that_was_lost_makes_no_second_comment(agent: Running, proposals: Proposals) -> None:
     """Failure mode 53."""
     proposals.start()
@@ -211,6 +215,7 @@ def deliver(agent: Running, base: str) -> int:
     return requests.post(url, data=body, headers=headers, timeout=10).status_code
 
 
+@pytest.mark.slow
 def test_nothing_is_said_while_suspended(agent: Running, proposals: Proposals) -> None:
     proposals.start()
     agent.api("/environments/test/suspend", {"why": "holidays"})

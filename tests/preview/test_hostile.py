@@ -110,6 +110,7 @@ def test_what_decides_does_not_come_from_the_request(agent: Running, proposals: 
     assert "no changes" in proposals.comment(number)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("template", "said"),
     [
@@ -131,6 +132,7 @@ def test_huge_and_endless_renders(agent: Running, proposals: Proposals, template
     goes_on(agent, proposals)
 
 
+@pytest.mark.slow
 def test_values_and_declarations_that_explode(agent: Running, proposals: Proposals) -> None:
     """A billion laughs, once for the renderer and once for a kind's own parser."""
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
@@ -148,6 +150,7 @@ def test_values_and_declarations_that_explode(agent: Running, proposals: Proposa
         proposals.says(number, "It cannot be applied as it is")
 
 
+@pytest.mark.slow
 def test_one_that_costs_its_whole_time_delays_no_apply(agent: Running, proposals: Proposals) -> None:
     proposals.start(environment={"render_timeout": 60}, timeout=8)
     endless = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
@@ -161,6 +164,7 @@ def test_one_that_costs_its_whole_time_delays_no_apply(agent: Running, proposals
     eventually(lambda: not children(), 15)
 
 
+@pytest.mark.slow
 def test_stopping_waits_for_no_preview(agent: Running, proposals: Proposals) -> None:
     proposals.start(environment={"render_timeout": 60}, timeout=30)
     endless = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
@@ -223,6 +227,7 @@ def test_a_million_files_and_a_billion(agent: Running, proposals: Proposals) -> 
     goes_on(agent, proposals)
 
 
+@pytest.mark.slow
 def test_large_files_and_large_fetches(agent: Running, proposals: Proposals) -> None:
     proposals.start(max_fetch_bytes=2 << 20)
     refused(proposals, {"pages/zeros": b"\0" * (50 << 20)}, r"pages/zeros: has 52,428,800 bytes; the limit is 1,048,576")
