@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -132,7 +133,7 @@ def test_the_fake_answers_like_the_real_one(directory: Path, scene: Scene) -> No
             if asked["method"] == "POST" and asked["path"].endswith("/hooks"):  # Gitea counts those of all repositories
                 server.repositories["live/config"].next_hook = real["json"]["id"]
             if asked["method"] == "POST" and asked["path"].endswith("/comments"):
-                server.number_from(real["json"]["id"])
+                server.numbers = itertools.count(real["json"]["id"])
             path = _path(asked["path"]).replace("/api/v1/repos", "/api/v1/repos/live/config")
             answer = requests.request(asked["method"], f"{server.url}{path}", json=asked["json"], headers=headers, timeout=10)
             where = f"{asked['method']} {path}"

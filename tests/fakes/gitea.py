@@ -25,11 +25,9 @@ from tests.fakes.gitea_comments import ROUTES as COMMENTS
 from tests.fakes.gitea_inside import ROUTES as INSIDE
 from tests.fakes.gitea_people import People
 from tests.fakes.gitea_pulls import ROUTES as PULLS
+from tests.fakes.gitea_scopes import categories
 from tests.fakes.gitea_state import Json, Organisation, Reply, Repository, Request, Trouble
 from tests.fakes.http import Server
-
-_SCOPES = {"repos": ("repository",), "orgs": ("organization",), "teams": ("organization",), "user": ("user",)}
-"""By the first part of the path."""
 
 
 class FakeGitea:
@@ -44,7 +42,7 @@ class FakeGitea:
         self.organisations: dict[str, Organisation] = {}
         self.moved: dict[str, str] = {}
         """New names of repositories by their old ones."""
-        self._numbers = itertools.count(1)
+        self.numbers = itertools.count(1)
         self.trouble = Trouble()
         self.largest_page = 50
         self.requests: list[Request] = []
@@ -91,11 +89,7 @@ class FakeGitea:
             self.admins.add(name)
 
     def number(self) -> int:
-        return next(self._numbers)
-
-    def number_from(self, number: int) -> None:
-        """What the next thing is to be numbered: Gitea counts those of all repositories."""
-        self._numbers = itertools.count(number)
+        return next(self.numbers)
 
     def statuses(self, repository: str, sha: str, context: str | None = None) -> list[tuple[str, str]]:
         """(state, description) of a commit's statuses, oldest first."""
@@ -186,9 +180,7 @@ class FakeGitea:
 
     def _lacking(self, method: str, path: str, token: str | None) -> Reply | None:
         scopes = self.tokens.get(token or "", frozenset())
-        of_issues = re.fullmatch(r"repos/[^/]+/[^/]+/issues(/.*)?", path)
-        categories = ("issue",) if of_issues else _SCOPES.get(path.partition("/")[0], ())
-        for category in categories + (("repository",) if path == "user/repos" else ()):
+        for category in categories(path):
             wanted = f"{'read' if method == 'GET' else 'write'}:{category}"
             if token and not scopes & {wanted, f"write:{category}", "all"}:
                 lacks = f"required=[{wanted}], token scope={','.join(sorted(scopes))}"
