@@ -55,11 +55,12 @@ class Engine:
                 raise ConfigError(f"{name!r} is {len(listed)} containers; write a container's name, or PROJECT/SERVICE")
             return Container.of(self._api.inspect_container(listed[0]["Id"])) if listed else None
 
-    def execute(self, container: Container, command: Sequence[str], *, timeout: float) -> Exited:
-        """Runs a command in it. Raises CommandFailed when it does not end in time; Docker has no way to end it then."""
+    def execute(self, container: Container, command: Sequence[str], *, timeout: float, user: str = "") -> Exited:
+        """Runs a command in it, as the image's user unless another is named. Raises CommandFailed when it does not end in time;
+        Docker has no way to end it then."""
         what = f"{command[0]} in {container.name}"
         with naming(what):
-            job = self._api.exec_create(container.id, list(command))["Id"]
+            job = self._api.exec_create(container.id, list(command), user=user)["Id"]
             stream: Any = self._api.exec_start(job, socket=True)
             # What the SDK gives is a file around the socket (SocketIO), or the socket itself over TLS.
             connection = getattr(stream, "_sock", stream)

@@ -33,6 +33,8 @@ class Container:
     user: str
     environment: tuple[str, ...]
     mounts: tuple[Mount, ...]
+    addresses: tuple[str, ...] = ()
+    """In each network it is in, while it runs."""
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Container:
@@ -41,6 +43,7 @@ class Container:
             Mount(m["Name"] if m["Type"] == "volume" else m.get("Source", ""), m["Destination"], m["Type"], bool(m["RW"]))
             for m in found["Mounts"]
         )
+        networks = found.get("NetworkSettings", {}).get("Networks") or {}
         return cls(
             id=found["Id"],
             name=found["Name"].lstrip("/"),
@@ -51,6 +54,7 @@ class Container:
             user=found["Config"].get("User") or "",
             environment=tuple(found["Config"].get("Env") or ()),
             mounts=tuple(mounts),
+            addresses=tuple(network["IPAddress"] for network in networks.values() if network["IPAddress"]),
         )
 
 

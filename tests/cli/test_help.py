@@ -18,6 +18,7 @@ from tests.cli.conftest import Cli
 COMMANDS = [
     "demo",
     "init",
+    "bootstrap",
     "serve",
     "check",
     "render",

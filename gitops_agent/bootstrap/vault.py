@@ -1,0 +1,116 @@
+"""Vault, opened: initialised once, unsealed as often as it was started. Its keys go where the user says, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gitops_agent.api import Api
+from gitops_agent.bootstrap.ground import Ground
+from gitops_agent.bootstrap.secret_files import read_secret, write_secret
+from gitops_agent.bootstrap.step import Step, wait_until
+from gitops_agent.errors import Refused, Unavailable
+from gitops_agent.secret import remember
+from gitops_agent.target import TargetSettings
+
+_ACTIVE = 60.0
+_ROOT = ".vault-root-token"
+"""In the state directory, while targets need a file with it."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What opens a Vault. Either may be empty: whoever put one away keeps the other."""
+
+    unseal: tuple[str, ...]
+    root: str
+
+
+def read_keys(path: Path) -> Keys:
+    """Takes what `vault operator init -format=json` prints, and what its API answers. Raises Refused."""
+    try:
+        said = json.loads(read_secret(path))
+        unseal = tuple(map(str, said.get("unseal_keys_b64") or said.get("keys_base64") or ()))
+        keys = Keys(unseal, str(said.get("root_token") or ""))
+    except (ValueError, AttributeError, TypeError):
+        raise Refused(f"{path} is not what `vault operator init -format=json` prints") from None
+    for each in (*keys.unseal, keys.root):
+        if each:
+            remember(each, str(path))
+    return keys
+
+
+class VaultOpen(Step):
+    name = "vault: initialised and unsealed"
+    patience = 60
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._path = ground.credentials.vault_keys
+
+    def missing(self) -> str:
+        status = self._status()
+        if not status["initialized"]:
+            return "it is not initialised"
+        return "it is sealed" if status["sealed"] else ""
+
+    def do(self) -> None:
+        api = self._ground.api("vault")
+        if not self._status()["initialized"]:
+            self._initialise(api)
+        if self._status()["sealed"]:
+            for key in read_keys(self._named("with the keys to unseal it")).unseal:
+                if not api.call("PUT", "/v1/sys/unseal", json={"key": key}, accept=(400,)).data.get("sealed", True):
+                    break
+            else:
+                raise Refused(f"the keys in {self._path} do not unseal vault: name another file with --vault-keys")
+        wait_until(lambda: api.call("GET", "/v1/sys/health").status == 200, _ACTIVE, "vault did not become active")
+
+    def _initialise(self, api: Api) -> None:
+        path = self._named("to write its keys to, 0600; afterwards take them off this host")
+        if path.exists():  # of a Vault whose data is gone
+            path.rename(path.with_name(f"{path.name}.before-{time.strftime('%Y%m%d-%H%M%S')}"))
+        write_secret(path, json.dumps({"vault": "is being initialised"}))  # a place that cannot be written is known before
+        made = api.call("PUT", "/v1/sys/init", json={"secret_shares": 1, "secret_threshold": 1}).data
+        write_secret(path, json.dumps({"unseal_keys_b64": made["keys_base64"], "root_token": made["root_token"]}, indent=2))
+
+    def _named(self, what: str) -> Path:
+        if self._path is None:
+            raise Refused(f"vault needs a file {what}: --vault-keys FILE")
+        return self._path
+
+    def _status(self) -> dict[str, Any]:
+        status = self._ground.api("vault").call("GET", "/v1/sys/seal-status").data
+        if not isinstance(status, dict) or "sealed" not in status:
+            raise Unavailable("what answers instead of vault speaks nonsense")
+        return status
+
+
+def root(ground: Ground) -> str:
+    """The root token, where the file with the keys is here and Vault knows it; empty otherwise."""
+    path = ground.credentials.vault_keys
+    if path is None or not path.exists():
+        return ""
+    token = read_keys(path).root
+    if (
+        token
+        and ground.api("vault", {"X-Vault-Token": token}).call("GET", "/v1/auth/token/lookup-self", accept=(403,)).status == 200
+    ):
+        return token
+    return ""
+
+
+def as_administrator(ground: Ground, settings: TargetSettings) -> TargetSettings:
+    """The target with the root token where it is known; the agent's own AppRole cannot make itself."""
+    update: dict[str, object] = {"address": ground.reach(ground.blueprint.facts.addresses["vault"])}
+    if token := root(ground):
+        write_secret(ground.state / _ROOT, token)
+        update |= {"token_file": ground.state / _ROOT, "role_id": "", "secret_id_file": None}
+    return settings.model_copy(update=update)
+
+
+def forget_root(ground: Ground) -> None:
+    (ground.state / _ROOT).unlink(missing_ok=True)
