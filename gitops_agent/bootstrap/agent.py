@@ -56,8 +56,8 @@ class FirstRun(Step):
 
     def missing(self) -> str:
         said = self._environment()
-        applied, head = said.get("applied"), said.get("head")
-        if applied is not None and applied == head and said.get("outcome") in ("success", None):
+        applied, head = said.get("last_applied_revision"), said.get("head")
+        if applied is not None and applied == head:
             return ""
         return str(said.get("message") or "nothing was applied yet")
 
