@@ -2,6 +2,8 @@
 
 What they were when the program last loaded them is noted in the target's own directory; once they differ, it is told again. Lost,
 the note costs one reload that is not made.
+
+One that became empty is not loaded at all: whoever renders it lost what it renders from, and checkers have nothing against it.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypedDict
 
 from gitops_agent.errors import Unavailable
 from gitops_agent.file_target import tree
@@ -23,6 +26,14 @@ _PREFIX = "reads:"
 _LOADED = {"loaded": "as it lies there"}
 _CHANGED = {"loaded": "not as it lies there"}
 _REASON = "changed since it was loaded"
+
+
+class Seen(TypedDict):
+    """What a directory holds: a keyed digest of it all, and which of its files are more than white space, and which are not."""
+
+    digest: str
+    filled: list[str]
+    empty: list[str]
 
 
 class Reads:
@@ -42,7 +53,7 @@ class Reads:
         for directory in self.directories:
             yield Resource(f"{_PREFIX}{directory}", _LOADED)
 
-    def observed(self, live: Mapping[str, str]) -> Iterator[Resource]:
+    def observed(self, live: Mapping[str, Seen]) -> Iterator[Resource]:
         """What is seen for the first time counts as loaded: the program is not disturbed to find out."""
         noted = self._noted()
         if live.keys() - noted.keys():
@@ -51,11 +62,21 @@ class Reads:
         for directory, digest in live.items():
             yield Resource(f"{_PREFIX}{directory}", _LOADED if noted[directory] == digest else _CHANGED)
 
-    def look(self) -> Mapping[str, str]:
-        """Keyed digests of all there is, by directory. Raises Unavailable."""
-        return {str(directory): self._digest(directory) for directory in self.directories}
+    def look(self) -> Mapping[str, Seen]:
+        """All there is, by directory. Raises Unavailable."""
+        return {str(directory): self._look(directory) for directory in self.directories}
 
-    def note(self, live: Mapping[str, str]) -> None:
+    def refuse_emptied(self, live: Mapping[str, Seen]) -> None:
+        """Raises Unavailable with the files that held something when they were loaded and are empty now. One that was removed was
+        removed on purpose."""
+        noted = self._noted()
+        for directory, seen in live.items():
+            emptied = set(noted[directory]["filled"]) & set(seen["empty"]) if directory in noted else ()
+            if emptied:
+                names = ", ".join(f"{directory}/{path}" for path in sorted(emptied))
+                raise Unavailable(f"{names} became empty and is not loaded; if that is meant, remove it")
+
+    def note(self, live: Mapping[str, Seen]) -> None:
         """`live` is from before the program was told: what changed meanwhile is seen next time."""
         if live == self._noted():
             return
@@ -75,22 +96,28 @@ class Reads:
     def concerns(self, path: Path) -> bool:
         return any(path.is_relative_to(directory.resolve()) for directory in self.directories)
 
-    def _noted(self) -> Mapping[str, str]:
+    def _noted(self) -> Mapping[str, Seen]:
         try:
             noted = json.loads(self._file.read_text())
         except (OSError, ValueError):
             return {}
-        return noted if isinstance(noted, dict) else {}
+        whole = isinstance(noted, dict) and all(
+            isinstance(seen, dict) and Seen.__required_keys__ <= seen.keys() for seen in noted.values()
+        )
+        return noted if whole else {}
 
-    def _digest(self, directory: Path) -> str:
+    def _look(self, directory: Path) -> Seen:
         current = directory / "current"
         top = current.resolve() if current.is_symlink() else directory
         found: dict[str, str] = {}
+        filled: list[str] = []
+        empty: list[str] = []
         try:
             for path in tree.walk(top) if top.is_dir() else ():
                 file = tree.read(top / path)
                 if file is not None:  # gone since the directory was read
                     found[path] = file if isinstance(file, str) else fingerprint(file.content, self._key)
+                    (empty if not isinstance(file, str) and not file.content.strip() else filled).append(path)
         except OSError as error:
             raise Unavailable(f"{error.filename or directory}: {os.strerror(error.errno or 0)}") from None
-        return fingerprint(json.dumps(found, sort_keys=True), self._key)
+        return Seen(digest=fingerprint(json.dumps(found, sort_keys=True), self._key), filled=filled, empty=empty)

@@ -15,7 +15,7 @@ from gitops_agent.file_target import tree
 from gitops_agent.file_target.in_place import InPlace
 from gitops_agent.file_target.observed import as_resources
 from gitops_agent.file_target.publisher import Publisher
-from gitops_agent.file_target.reads import Reads
+from gitops_agent.file_target.reads import Reads, Seen
 from gitops_agent.file_target.record import RecordFile
 from gitops_agent.file_target.settings import FileTargetSettings, Publish
 from gitops_agent.file_target.switch import Switch
@@ -134,7 +134,8 @@ class FileTarget(Target):
         owner = (int(uid), int(gid) if gid else -1) if uid else None
         return tree.File(content, int(self.settings.secret_mode, 8), owner)
 
-    def _check(self, delta: tree.Delta, read: Mapping[str, str]) -> None:
+    def _check(self, delta: tree.Delta, read: Mapping[str, Seen]) -> None:
+        self.reads.refuse_emptied(read)
         if not self.checks:
             return
         digest = f"{tree.digest(delta)} {sorted(read.items())}"

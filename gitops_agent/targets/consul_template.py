@@ -8,9 +8,10 @@ import signal
 import time
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from gitops_agent.errors import AgentError, ApplyFailed, InvalidRevision, Unavailable
+from gitops_agent.file_target import commands
 from gitops_agent.file_target.checked import CheckedSettings, CheckedTarget
 from gitops_agent.file_target.complaint import complaint
 from gitops_agent.model import HEALTHY, Health, HealthStatus
@@ -40,7 +41,20 @@ class ConsulTemplateTarget(CheckedTarget):
         (`["docker", "kill", "--signal", "HUP", "consul-template"]`), or one that was started with flags only and has to be
         restarted."""
         settle: Seconds = Field(default=2, ge=0)
-        """Seconds that it has to keep running after it was told: what it cannot read ends it."""
+        """Seconds that it has to keep running after it was told: what it cannot read ends it. Then comes what it rendered."""
+        renders: tuple[Path, ...] = ()
+        """Files that it renders, as seen on this host: after it was told, each has to be there and to hold something, or the
+        previous files come back. Where another target's program uses them, name their directory in that one's `reads`."""
+        renders_check: tuple[str, ...] = ()
+        """Command that looks at what was rendered, as a list: `["nginx", "-t", "-c", "/srv/nginx/current/nginx.conf"]`. Where it
+        fails, the previous files come back."""
+
+        @field_validator("renders")
+        @classmethod
+        def _all_absolute(cls, renders: tuple[Path, ...]) -> tuple[Path, ...]:
+            if any(not path.is_absolute() for path in renders):
+                raise ValueError("must be absolute paths")
+            return renders
 
     settings: Settings
     _known: int = 0
@@ -69,12 +83,32 @@ class ConsulTemplateTarget(CheckedTarget):
                 raise ApplyFailed(f"may not signal consul-template (pid {self._told}); the agent needs its user, or root") from None
 
     def verify(self) -> None:
-        """It says nothing of a reload; but it ends when it cannot read its files."""
+        """It says nothing of a reload; but it ends when it cannot read its files, and what it renders can be looked at."""
+        if not (self.settings.renders or self.settings.renders_check if self.settings.reload else self._told):
+            return
         deadline = time.monotonic() + self.settings.settle
-        while self._told and not self.settings.reload and time.monotonic() < deadline:
-            if not _runs(self._told):
+        while time.monotonic() < deadline:
+            if self._told and not self.settings.reload and not _runs(self._told):
                 raise ApplyFailed("consul-template ended when it was to read the new files; its log says why")
             time.sleep(_PAUSE)
+        self._look_at_rendered()
+
+    def _look_at_rendered(self) -> None:
+        """A new file may take longer than `settle`: what it renders from may have to be fetched."""
+        deadline = time.monotonic() + self.settings.reload_timeout - self.settings.settle
+        for path in self.settings.renders:
+            while not path.exists() and time.monotonic() < deadline:
+                time.sleep(_PAUSE)
+            if not path.exists():
+                raise ApplyFailed(f"consul-template has not rendered {path} within {self.settings.reload_timeout:g} s")
+            if not path.read_bytes().strip():
+                raise ApplyFailed(f"consul-template rendered {path} empty")
+        if self.settings.renders_check:
+            command = self.settings.renders_check
+            status, output = commands.look(command, timeout=self.settings.check_timeout)
+            if status:
+                said = next((line.strip() for line in output.splitlines() if line.strip()), f"exit status {status}")
+                raise ApplyFailed(f"what consul-template rendered fails {command[0]}: {said}")
 
     def health(self) -> Health:
         if self.settings.pid is not None and not self._pid():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gitops_agent.errors import CommandFailed, InvalidRevision, UnsafePlan
+from gitops_agent.errors import CommandFailed, InvalidRevision, Unavailable, UnsafePlan
 from gitops_agent.model import Action
 from gitops_agent.plan import Limits, guard
 from tests.conformance.converge import converge, plan
@@ -131,3 +131,24 @@ def test_a_change_rings(subject: FilesSubject, others: Path) -> None:
         assert next(watch) == ""
         (others / "upstream.conf").write_text("two\n")
         assert next(reason for reason in watch if reason) == "upstream.conf changed"
+
+
+@pytest.mark.parametrize("nothing", ["", "\n  \n"])
+def test_one_that_became_empty_is_never_loaded(subject: FilesSubject, others: Path, nothing: str) -> None:
+    """Neither on its own nor with a push; its name is said. Removed, or filled again, it is what it is."""
+    _count_reloads(subject)
+    (others / "always-empty.conf").touch()
+    target = subject.target(reads=[str(others)])
+    converge(target, subject.first)
+    (others / "upstream.conf").write_text(nothing)
+    for files in (subject.first, subject.second):
+        for asked in (target, subject.target(reads=[str(others)])):
+            with pytest.raises(Unavailable, match=f"^{others}/upstream.conf became empty and is not loaded"):
+                converge(asked, files, applied=subject.first)
+    assert _reloads(subject) == 1
+    assert_holds(subject, subject.first)
+    (others / "upstream.conf").write_text("two\n")
+    converge(target, subject.first, applied=subject.first)
+    (others / "upstream.conf").unlink()
+    converge(target, subject.first, applied=subject.first)
+    assert _reloads(subject) == 3

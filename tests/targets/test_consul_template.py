@@ -34,6 +34,8 @@ while True:
         shutil.copytree(live.resolve(), used)
     except OSError:  # another version was published meanwhile
         continue
+    if (used / "a.tpl").exists():
+        (used.parent / "rendered").write_bytes((used / "a.tpl").read_bytes())
     signal.sigwait([signal.SIGHUP])
 """
 CHECK = """
@@ -118,6 +120,35 @@ class TestConsulTemplate(Convergence, Sickness, Events):
             converge(target, {**subject.first, "consul-template.hcl": b"unreadable\n"}, applied=subject.first)
         assert_holds(subject, subject.first)
         assert_becomes_healthy(target, subject)
+
+    @pytest.mark.parametrize(
+        ("template", "said"),
+        [
+            pytest.param(b"\n", "consul-template rendered {rendered} empty", id="empty"),
+            pytest.param(b"broken\n", "what consul-template rendered fails sh: broken in {rendered}", id="broken"),
+        ],
+    )
+    def test_what_it_renders_is_looked_at(self, subject: ConsulTemplateSubject, template: bytes, said: str) -> None:
+        rendered = subject.directory / "rendered"
+        looked = f"! grep -q broken {rendered} || {{ echo broken in {rendered} >&2; exit 1; }}"
+        target = subject.target(renders=[str(rendered)], renders_check=["sh", "-c", looked], settle="500ms")
+        converge(target, subject.first)
+        assert_becomes_healthy(target, subject)
+        converge(target, subject.second, applied=subject.first)
+        assert rendered.read_bytes() == b"a2\n"
+        with pytest.raises(ApplyFailed, match=f"^{said.format(rendered=rendered)}; the previous files are back"):
+            converge(target, {**subject.second, "a.tpl": template}, applied=subject.second)
+        eventually(lambda: rendered.read_bytes() == b"a2\n", 10, "the last good one is rendered again")
+        assert_holds(subject, subject.second)
+
+    def test_what_it_does_not_render_is_named(self, subject: ConsulTemplateSubject) -> None:
+        target = subject.target(reload_timeout="500ms")
+        converge(target, subject.first)
+        assert_becomes_healthy(target, subject)
+        target = subject.target(reload_timeout="500ms", renders=[str(subject.directory / "missing")])
+        with pytest.raises(ApplyFailed, match=r"has not rendered .*/missing within"):
+            converge(target, subject.second, applied=subject.first)
+        assert_holds(subject, subject.first)
 
     def test_the_author_is_told_file_and_line(self, subject: ConsulTemplateSubject) -> None:
         with pytest.raises(InvalidRevision, match=r'^b.tpl:1: function "foo" not defined$'):

@@ -14,7 +14,7 @@ from gitops_agent.errors import Unavailable
 from gitops_agent.target import Target
 from tests.conformance.converge import converge, plan
 from tests.conformance.subject import build
-from tests.targets.nginx.subject import MAIN, NginxSubject
+from tests.targets.nginx.subject import MAIN, PORT, NginxSubject
 
 _CERTIFICATES = {"certificates.yaml": b"authority: {name: test}\ncertificates: {a.test: {}}"}
 
@@ -72,3 +72,41 @@ def test_a_renewed_certificate_is_what_nginx_shows(tmp_path: Path, subject: Ngin
         assert _shown(tmp_path, port) != first
         assert not plan(nginx, folder, applied=folder)
         subject.close()
+
+
+GOOD = f'server {{ listen {PORT}; server_name up.test; return 200 "rendered"; }}\n'
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(
+    ("rendered", "said"),
+    [
+        pytest.param("", "web.conf became empty and is not loaded", id="became empty"),
+        pytest.param("upstream web {\n}\n", "no servers are inside upstream in {directory}/web.conf:2", id="without a server"),
+        pytest.param("upstream web { server\n", "unexpected end of file.*in {directory}/web.conf:", id="cut off"),
+    ],
+)
+def test_a_broken_upstream_never_reaches_nginx(tmp_path: Path, subject: NginxSubject, rendered: str, said: str) -> None:
+    """What consul-template renders is none of the folder: the file is named, nginx goes on with what it loaded last."""
+    directory = tmp_path / "upstreams"
+    directory.mkdir()
+    (directory / "web.conf").write_text(GOOD)
+    main = MAIN.replace("include conf.d/*.conf;", f"include conf.d/*.conf; include {directory}/*.conf;")
+    folder = {"nginx.conf": main.encode(), "conf.d/a.conf": subject.first["conf.d/a.conf"]}
+    with subject.server.supervised():
+        target = subject.target(reads=[str(directory)])
+        converge(target, folder)
+        assert subject.ask("up.test").body == b"rendered"
+        workers = subject.server.workers()
+        (directory / "web.conf").write_text(rendered)
+        changed = {**folder, "conf.d/a.conf": subject.second["conf.d/a.conf"]}
+        for files in (folder, changed):
+            with pytest.raises(Unavailable, match=said.format(directory=directory)):
+                converge(target, files, applied=folder)
+        assert subject.ask("up.test").body == b"rendered"
+        assert subject.ask("a.test").body == b"a1"
+        assert subject.server.workers() == workers, "it was reloaded"
+        (directory / "web.conf").write_text(GOOD.replace("rendered", "anew"))
+        converge(target, folder, applied=folder)
+        assert subject.ask("up.test").body == b"anew"
+    subject.close()
