@@ -33,6 +33,8 @@ class Applied(Step):
         if not self._ground.state.exists():
             return "nothing is there yet"
         if self._ground.agent_runs():
+            if not self._ground.agent_is_up():  # `compose up` of a bootstrap that was killed goes on without it
+                raise Unavailable(f"{self._ground.owner()} still has {self._ground.blueprint.environment}")
             return ""
         with self._prepared() as (prepared, _, _):
             error = prepared.first_error() or next((plan.error for plan in prepared.plans if plan.error is not None), None)

@@ -100,6 +100,14 @@ class Ground:
         """Whether somebody else has the environment; otherwise it is ours from now on."""
         return self.state.exists() and not self._lock.acquire()
 
+    def agent_is_up(self) -> bool:
+        found = self.engine.find(f"{self.blueprint.container}/gitops-agent")
+        return found is not None and found.running
+
+    def owner(self) -> str:
+        """Who has the environment."""
+        return self._lock.owner()
+
     def take(self) -> None:
         """Makes the environment ours: the agent's container is stopped, and started again by the last step."""
         if not self.agent_runs():

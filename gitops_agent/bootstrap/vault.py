@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gitops_agent import process
 from gitops_agent.api import Api
 from gitops_agent.bootstrap.ground import Ground
 from gitops_agent.bootstrap.secret_files import read_secret, write_secret
@@ -17,6 +18,8 @@ from gitops_agent.secret import remember
 from gitops_agent.target import TargetSettings
 
 _ACTIVE = 60.0
+_BEGUN = "vault is being initialised"
+"""In the file for the keys, until there are any."""
 _ROOT = ".vault-root-token"
 """In the state directory, while targets need a file with it."""
 
@@ -59,6 +62,8 @@ class VaultOpen(Step):
 
     def do(self) -> None:
         api = self._ground.api("vault")
+        if self._status()["initialized"] and self._half_made():
+            self._set_aside()
         if not self._status()["initialized"]:
             self._initialise(api)
         if self._status()["sealed"]:
@@ -73,9 +78,21 @@ class VaultOpen(Step):
         path = self._named("to write its keys to, 0600; afterwards take them off this host")
         if path.exists():  # of a Vault whose data is gone
             path.rename(path.with_name(f"{path.name}.before-{time.strftime('%Y%m%d-%H%M%S')}"))
-        write_secret(path, json.dumps({"vault": "is being initialised"}))  # a place that cannot be written is known before
+        write_secret(path, _BEGUN)  # a place that cannot be written is known before
         made = api.call("PUT", "/v1/sys/init", json={"secret_shares": 1, "secret_threshold": 1}).data
         write_secret(path, json.dumps({"unseal_keys_b64": made["keys_base64"], "root_token": made["root_token"]}, indent=2))
+
+    def _half_made(self) -> bool:
+        """Killed while Vault made its keys, which takes seconds: nobody was told them, and nobody ever will be."""
+        return self._path is not None and self._path.exists() and read_secret(self._path) == _BEGUN
+
+    def _set_aside(self) -> None:
+        """What nobody can open makes room for another beginning; it stays on the volume, in a directory of its own."""
+        place = f"lost-{time.strftime('%Y%m%d-%H%M%S')}"
+        move = f"cd /vault/file 2>/dev/null || cd /openbao/file; mkdir {place} && mv raft vault.db {place}/"
+        self._ground.execute("vault", ["sh", "-c", move])
+        process.run(["docker", "restart", self._ground.container("vault").name], timeout=_ACTIVE)
+        wait_until(lambda: not self._status()["initialized"], _ACTIVE, "vault did not begin anew")
 
     def _named(self, what: str) -> Path:
         if self._path is None:
