@@ -9,14 +9,17 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
 
 from gitops_agent.cli import options
 from gitops_agent.cli.console import Console
 from gitops_agent.errors import AgentError, Unavailable
-from gitops_agent.model import HealthStatus, Revision, Run
+from gitops_agent.model import HealthStatus, Revision, Run, Value
 
 if TYPE_CHECKING:
+    from gitops_agent.doctor import Repair
     from gitops_agent.reconcile.planning import TargetPlan
     from gitops_agent.settings import AgentSettings
     from gitops_agent.target import Target
@@ -27,17 +30,26 @@ _OTHERS, _EVERYBODY = 0o077, 0o007
 _LITTLE = 100 << 20
 
 
-def doctor(config: options.ConfigFile = None, as_json: options.AsJson = False) -> int:
-    """Try everything that agent.toml names. Changes nothing.
+Fix: TypeAlias = Annotated[bool, typer.Option("--fix", help="Offer the repairs that lose nothing, one by one.")]
+Yes: TypeAlias = Annotated[bool, typer.Option("--yes", help="With --fix: make them without asking.")]
 
-    Files and their modes, the source, what its newest commit says, every target with its secrets, the agent itself.
+
+def doctor(config: options.ConfigFile = None, as_json: options.AsJson = False, fix: Fix = False, yes: Yes = False) -> int:
+    """Try everything that agent.toml names, and look into every system.
+
+    Leaders, tokens, workers, scrapes, hostnames, the webhook, logs, disks: what is wrong, what mends it. Gitea may be asked for a
+    test delivery. Nothing else changes without --fix, which deregisters from Consul what was on nodes that are gone, and renews
+    tokens of Vault.
 
     Exits with 1 when something is not as it should be.
     """
+    from gitops_agent.doctor import examine
+
     settings = options.settings(config)
     console = Console()
     findings = []
-    for what, look in _looks(settings):
+    values: dict[str, dict[str, Value]] = {}
+    for what, look in _looks(settings, values):
         error = ""
         try:
             said = look()
@@ -46,12 +58,33 @@ def doctor(config: options.ConfigFile = None, as_json: options.AsJson = False) -
         findings.append({"what": what, "ok": not error, "said": error or said})
         if not as_json:
             console.line(error or said, mark=not error, head=f"{what:<28}")
+    examined = [(name, finding) for name in settings.environments for finding in examine(settings, name, values.get(name, {}))]
+    for name, found in examined:
+        what = f"{name}: {found.system}: {found.what}"
+        fixed = bool(fix and found.repair and _repaired(found.repair, console, yes=yes))
+        findings.append({"what": what, "ok": found.ok or fixed, "said": found.said, "remedy": found.remedy})
+        if not as_json:
+            console.line(found.said, mark=found.ok or fixed, head=f"{what:<28}")
+            if found.remedy and not fixed:
+                console.text(f"    {found.remedy}")
     if as_json:
         console.json(findings)
     return int(not all(finding["ok"] for finding in findings))
 
 
-def _looks(settings: AgentSettings) -> Iterator[Look]:
+def _repaired(repair: Repair, console: Console, *, yes: bool) -> bool:
+    if not yes and not typer.confirm(f"{repair.does}?", err=True):
+        return False
+    try:
+        repair.make()
+    except AgentError as error:
+        console.line(str(error), mark=False, head=repair.does)
+        return False
+    return True
+
+
+def _looks(settings: AgentSettings, values: dict[str, dict[str, Value]]) -> Iterator[Look]:
+    """`values` gets those of each environment whose newest commit could be read."""
     yield "git", _git
     yield "state", partial(_state, settings.state)
     yield "agent", partial(_agent, settings)
@@ -62,13 +95,14 @@ def _looks(settings: AgentSettings) -> Iterator[Look]:
         if environment.refs is not None:
             yield f"{name}: refs", partial(_refs, environment.refs)
         with TemporaryDirectory(prefix="gitops-agent-") as elsewhere:
-            yield from _environment(settings, name, Path(elsewhere))
+            yield from _environment(settings, name, Path(elsewhere), values)
 
 
-def _environment(settings: AgentSettings, name: str, elsewhere: Path) -> Iterator[Look]:
+def _environment(settings: AgentSettings, name: str, elsewhere: Path, values: dict[str, dict[str, Value]]) -> Iterator[Look]:
     """Plans a whole run, with a state directory of its own: root may look without leaving its files in the agent's."""
     from gitops_agent import app
     from gitops_agent.reconcile import Progress
+    from gitops_agent.render.values import overlay
 
     secrets = settings.secrets.model_copy(update={"directory": settings.secrets.directory or settings.state / "secrets"})
     reconciler = app.reconciler(settings.model_copy(update={"state": elsewhere, "secrets": secrets}), name)
@@ -80,6 +114,9 @@ def _environment(settings: AgentSettings, name: str, elsewhere: Path) -> Iterato
         return f"{head[0].short} {head[0].subject}"
 
     def content() -> str:
+        files = reconciler.source.read(head[0])
+        layers = (f"values/{layer}.yaml" for layer in ("common", name))
+        values[name] = overlay({path: files[path].decode() for path in layers if path in files}, ())
         progress = Progress(Run("", name, "doctor", head[0], time.time()))
         planned.update({plan.target.name: plan for plan in reconciler.prepare(head[0], progress).plans})
         return "every file is understood"

@@ -1,0 +1,26 @@
+"""No disk that the agent or its files are on is nearly full."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from gitops_agent.doctor.finding import Finding, Findings
+
+_FULL = 0.9
+
+
+def look(directories: Iterable[Path], full: float = _FULL) -> Findings:
+    """Each file system once, by the first directory on it; `full` is the part of it that is too much."""
+    seen: set[int] = set()
+    for directory in directories:
+        there = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+        if (device := there.stat().st_dev) in seen:
+            continue
+        seen.add(device)
+        usage = shutil.disk_usage(there)
+        used = 1 - usage.free / usage.total
+        said = f"{used:.0%} used, {usage.free >> 20} MiB free"
+        well = used < full
+        yield Finding("disk", str(there), well, said, "" if well else "docker system df; docker image prune --all; df -h")
