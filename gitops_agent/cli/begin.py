@@ -21,6 +21,7 @@ Next:
   cd {path}
   git init -b main && git add . && git commit -m "Begin"
   gitops-agent check
+  gitops-agent hooks install    # git refuses what does not pass, and what holds a secret
 {then}"""
 _MINI_CLOUD = "README.md says what is where, values/common.yaml what may differ: domain, images, hostnames."
 _SMALL = """\

@@ -13,6 +13,7 @@ from gitops_agent import __version__
 from gitops_agent.cli import begin, bootstrap, check, doctor, look, operate, rollback, run, serve
 from gitops_agent.cli.demo import demo
 from gitops_agent.cli.help import CommandHelp, GroupHelp, paint
+from gitops_agent.cli.hooks import hooks
 from gitops_agent.errors import AgentError, ConfigError
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
@@ -22,7 +23,7 @@ app = typer.Typer(cls=GroupHelp, rich_markup_mode=None, pretty_exceptions_enable
 
 _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
     "Begin": (demo, begin.init, bootstrap.bootstrap, serve.serve),
-    "Before a push": (check.check, check.render),
+    "Before a push": (check.check, check.render, hooks),
     "See": (look.status, look.runs, look.show, doctor.doctor),
     "Do": (operate.sync, operate.approve, operate.suspend, operate.resume, run.plan, run.apply, rollback.rollback),
 }

@@ -22,6 +22,7 @@ COMMANDS = [
     "serve",
     "check",
     "render",
+    "hooks",
     "status",
     "runs",
     "show",
