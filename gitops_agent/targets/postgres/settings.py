@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from pathlib import Path
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from gitops_agent.target import Target
-
-LABELS = ("role", "database")
-"""What stands before the colon in the names of resources."""
+from gitops_agent.system_target import SharedSettings
 
 
-class PostgresSettings(Target.Settings):
+class PostgresSettings(SharedSettings):
     """`kind = "postgres"`"""
+
+    labels = ("role", "database")
 
     host: str = Field(default="127.0.0.1", min_length=1)
     """Name or address of the server, or the directory of its socket: `postgres`, `/run/postgresql`."""
@@ -35,15 +33,3 @@ class PostgresSettings(Target.Settings):
     allow_destroy: bool = False
     """Databases, and roles that own something, may be dropped when they are no longer declared, with all they hold, each time with
     consent to that very plan. Without it they are left."""
-
-    @field_validator("only")
-    @classmethod
-    def _only(cls, only: tuple[str, ...]) -> tuple[str, ...]:
-        for pattern in only:
-            if pattern != "*" and pattern.partition(":")[0] not in LABELS:
-                raise ValueError(f"{pattern!r} must be * or begin with one of {', '.join(f'{label}:' for label in LABELS)}")
-        return only
-
-    def allows(self, name: str) -> bool:
-        """Whether `only` lets this target own a resource of that name."""
-        return any(fnmatchcase(name, pattern) for pattern in self.only)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from gitops_agent.target import Target
-
-LABELS = ("engine", "auth", "policy", "path", "audit", "kv")
-"""What stands before the colon in the names of resources."""
+from gitops_agent.system_target import ApiSettings
 
 
-class VaultSettings(Target.Settings):
+class VaultSettings(ApiSettings):
     """`kind = "vault"`"""
+
+    labels = ("engine", "auth", "policy", "path", "audit", "kv", "token")
 
     address: str = "http://127.0.0.1:8200"
     """Address of Vault or OpenBao: `http://vault:8200`, `https://vault.example.org`."""
@@ -31,8 +28,9 @@ class VaultSettings(Target.Settings):
     preview_token_file: Path | None = None
     """File with a token that may read what this target owns, and no more: with it previews of pull requests
     are planned against the live system. Unset: they are compared with the branch."""
-    ca_file: Path | None = None
-    """CA certificates (PEM) to trust over HTTPS; the usual public ones unless set."""
+    token_directory: Path | None = None
+    """Directory for the tokens that `tokens.yaml` declares, one file a token, 0600. Let it be the agent's `secrets.directory`: then
+    other targets find them by `secret("file:NAME")`."""
     record: str = Field(default="gitops-agent", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     """KV version 2 mount for the records of what is owned, and nothing else; made at the first write when it is not there."""
     only: tuple[str, ...] = ("*",)
@@ -42,22 +40,6 @@ class VaultSettings(Target.Settings):
     """Secrets engines and auth methods that are no longer declared may be disabled, which destroys all they hold, each time with
     consent to that very plan. Without it they are left."""
 
-    @field_validator("address")
-    @classmethod
-    def _address(cls, address: str) -> str:
-        parts = urlsplit(address)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
-            raise ValueError("must be an address such as http://vault:8200, without user or token")
-        return address.rstrip("/")
-
-    @field_validator("only")
-    @classmethod
-    def _only(cls, only: tuple[str, ...]) -> tuple[str, ...]:
-        for pattern in only:
-            if pattern != "*" and pattern.partition(":")[0] not in LABELS:
-                raise ValueError(f"{pattern!r} must be * or begin with one of {', '.join(f'{label}:' for label in LABELS)}")
-        return only
-
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
         if bool(self.role_id) != (self.secret_id_file is not None):
@@ -65,7 +47,3 @@ class VaultSettings(Target.Settings):
         if self.token_file is not None and self.secret_id_file is not None:
             raise ValueError("token_file or secret_id_file, not both")
         return self
-
-    def allows(self, name: str) -> bool:
-        """Whether `only` lets this target own a resource of that name."""
-        return self.only == ("*",) or any(fnmatchcase(name, pattern) for pattern in self.only)
