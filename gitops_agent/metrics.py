@@ -69,6 +69,12 @@ certificate_expiry = Gauge(
     ["environment", "target", "certificate"],
     registry=registry,
 )
+token_expiry = Gauge(
+    "gitops_agent_token_expiry_timestamp_seconds",
+    "When a token that a target keeps for a program ends unless it is renewed.",
+    ["environment", "target", "token"],
+    registry=registry,
+)
 build = Gauge("gitops_agent_build_info", "Always 1.", ["version", "python"], registry=registry)
 build.labels(__version__, platform.python_version()).set(1)
 

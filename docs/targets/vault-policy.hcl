@@ -72,3 +72,12 @@ path "consul/*" {
 path "nomad/*" {
   capabilities = ["create", "read", "update", "delete"]
 }
+
+# Tokens of tokens.yaml: `sudo` because they are periodic and their values are chosen here. Looking at them and renewing them is done
+# with the tokens themselves.
+path "auth/token/create-orphan" {
+  capabilities = ["update", "sudo"]
+}
+path "auth/token/revoke-accessor" {
+  capabilities = ["update"]
+}

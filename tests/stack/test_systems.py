@@ -89,7 +89,7 @@ def test_concourse(tmp_path: Path) -> None:
 )
 def test_what_a_program_cannot_do_is_left_out(tmp_path: Path, features: Mapping[str, bool], missing: set[str]) -> None:
     def names(overlay: str) -> set[str]:
-        target = _target("vault", tmp_path, "http://127.0.0.1:1")
+        target = _target("vault", tmp_path, "http://127.0.0.1:1", token_directory=str(tmp_path))
         return {resource.name for resource in target.parse(rendered.folder("vault", overlay))}
 
     said = ", ".join(f"{name}: {str(value).lower()}" for name, value in features.items())

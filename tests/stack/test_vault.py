@@ -40,6 +40,7 @@ def vault(
 def _target(server: StackVault, token: str, directory: Path) -> Target:
     (directory / "token").write_text(token)
     settings = {"address": server.url, "token_file": str(directory / "token"), "secrets": ["file:*"]}
+    settings["token_directory"] = str(server.secrets)
     return build("vault", settings, Site("test", directory, KEY))
 
 
@@ -63,6 +64,22 @@ def test_the_agent_may_change_what_the_folder_holds(vault: StackVault, tmp_path:
     assert converge(target, changed, secrets=rendered.Secrets())
     assert "sys/health" in vault.call("GET", "sys/policies/acl/prometheus")["data"]["policy"]
     converge(target, vault.files, applied=changed, secrets=rendered.Secrets())
+    target.close()
+
+
+def test_the_agent_keeps_the_tokens_of_programs(vault: StackVault, tmp_path: Path) -> None:
+    """With the rights that the folder gives it: as bootstrap left them, and after one was lost."""
+    target = _target(vault, _token(vault, "gitops-agent"), tmp_path)
+    kept = vault.secrets / "prometheus-vault-token"
+    first = kept.read_text().strip()
+    assert first == rendered.value("file:prometheus-vault-token"), "what programs were started with"
+    vault.call("POST", "auth/token/revoke", {"token": first})
+    converge(target, vault.files, secrets=rendered.Secrets())
+    assert kept.read_text().strip() != first
+    found = vault.call("GET", "auth/token/lookup-self", token=kept.read_text().strip())["data"]
+    assert (found["policies"], found["orphan"]) == (["default", "prometheus"], True)
+    converge(target, vault.files, secrets=rendered.Secrets())
+    assert not converge(target, vault.files, secrets=rendered.Secrets())
     target.close()
 
 

@@ -88,8 +88,6 @@ workers: {{host_address: 127.0.0.1}}
         self.apply("consul", self.consul.url, self.consul.secret)
         self.apply("vault", self.vault.url, self.vault.root)
         if not self._identities:
-            token = {"id": rendered.value("file:nomad-server-vault-token"), "policies": ["nomad-server"], "no_parent": True}
-            self.vault.call("POST", "auth/token/create", {**token, "period": "72h"})
             self._start_nomad()
         self.example = self.apply("nomad", self.nomad, _MANAGEMENT)
 
@@ -97,6 +95,8 @@ workers: {{host_address: 127.0.0.1}}
         directory = self._made(f"site-{kind}")
         (directory / "token").write_text(token)
         settings = {"address": address, "token_file": str(directory / "token"), "secrets": ["file:*"]}
+        if kind == "vault":
+            settings["token_directory"] = str(self.vault.secrets)
         target = build(kind, settings, Site("test", directory, KEY))
         self._targets.append(target)
         converge(target, self.folder(kind), secrets=rendered.Secrets())

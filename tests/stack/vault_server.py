@@ -13,7 +13,8 @@ _PORTS = ("8200", "8201")
 
 
 class StackVault(VaultServer):
-    """Started with the stack's own configuration, but for ports and the path of its data; `files` are the stack's folder for it."""
+    """Started with the stack's own configuration, but for ports and the path of its data; `files` are the stack's folder for it,
+    `secrets` the files with what programs show to it."""
 
     def __init__(self, program: str, directory: Path, free_port: Callable[[], int], *, nomad_workload_identity: bool) -> None:
         self.is_vault = Path(program).name.startswith("vault")
@@ -21,6 +22,10 @@ class StackVault(VaultServer):
         values = f"features: {json.dumps(said)}"
         self.files = rendered.folder("vault", values)
         text = rendered.folder("vault-server", values)["vault.hcl"].decode()
+        self.secrets = directory / "secrets"
+        self.secrets.mkdir()
+        for name in ("prometheus-vault-token", "nomad-server-vault-token"):
+            (self.secrets / name).write_text(rendered.value(f"file:{name}"))
         data = directory / "data"
         data.mkdir()
         text = (

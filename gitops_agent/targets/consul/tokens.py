@@ -15,12 +15,12 @@ from gitops_agent import secret
 from gitops_agent.declared import declared
 from gitops_agent.errors import InvalidRevision, Unavailable
 from gitops_agent.model import Change, Files, Resource
+from gitops_agent.secret.token_files import TokenFiles
 from gitops_agent.target import Site
 from gitops_agent.targets.consul import links
 from gitops_agent.targets.consul.acl import NEEDS, AclType, Object
 from gitops_agent.targets.consul.client import Client
 from gitops_agent.targets.consul.settings import ConsulSettings
-from gitops_agent.targets.consul.token_files import TokenFiles
 
 _NAMESPACE = uuid.UUID("6b8a0a9e-37d3-5b0f-9d43-a3c5f0c53a1c")
 _KEPT = "holds the secret"
@@ -53,7 +53,7 @@ class Tokens(AclType):
     def __init__(self, settings: ConsulSettings, site: Site, client: Client) -> None:
         super().__init__(client)
         self._site = site
-        self._files = TokenFiles(settings.token_directory) if settings.token_directory else None
+        self._files = TokenFiles(settings.token_directory, "consul") if settings.token_directory else None
         self._digests: dict[str, tuple[int, str]] = {}
         """Keyed digests of secrets by accessor, with the ModifyIndex they go with: Consul before 1.13 tells them one by one."""
 

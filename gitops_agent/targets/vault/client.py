@@ -21,6 +21,7 @@ _CONNECT_TIMEOUT = 5.0
 _QUOTED = 300
 _CAPABILITY = {"get": "read", "list": "list", "post": "create and update", "delete": "delete"}
 _SUDO = ("sys/auth/", "sys/audit")
+_OWN = "auth/token/lookup-self"
 _NOT_CONFIGURED = "configured"
 """Engines answer the question for a configuration that is not there yet with 400: «… haven't been configured»."""
 _UNREACHABLE = ("dial tcp", "no such host", "timeout", "deadline exceeded", "connection refused", "error checking jwks URL")
@@ -62,6 +63,19 @@ class Client:
     def delete(self, path: str) -> Answer:
         """404 and 405 (cannot be deleted) are answers."""
         return self._call("delete", path, None, reading=False)
+
+    def own(self, token: str) -> Mapping[str, Any] | None:
+        """What Vault tells whoever shows `token` about it; None where it does not know it. Needs no right of the agent's."""
+        response = self._send("get", _OWN, None, token)
+        if response.status_code == 403:
+            return None
+        if response.status_code != 200:
+            raise Unavailable(f"vault answered {response.status_code} to {_OWN}")
+        return dict(_json(response).get("data") or {})
+
+    def renew(self, token: str) -> bool:
+        """Whether Vault knew that token, and gave it its whole time again. Needs no right of the agent's."""
+        return self._post("auth/token/renew-self", {}, token) is not None
 
     def close(self) -> None:
         if self._http is not None:
@@ -147,7 +161,7 @@ class Client:
 
     def _denied(self, method: str, path: str, *, reading: bool) -> Exception:
         """Vault says the same to a token it does not know and to one that may not: it is asked which, once."""
-        own = self._send("get", "auth/token/lookup-self", None, self._login.token(self._post))
+        own = self._send("get", _OWN, None, self._login.token(self._post))
         if own.status_code == 403:
             self._login.forget()
             return Unavailable(f"vault does not know the agent's token ({self._login.source})")

@@ -23,6 +23,7 @@ from gitops_agent.targets.vault.policies import Policies
 from gitops_agent.targets.vault.record import Note, Record
 from gitops_agent.targets.vault.resource_type import NOTHING, ResourceType
 from gitops_agent.targets.vault.settings import VaultSettings
+from gitops_agent.targets.vault.tokens import Tokens, with_reason
 
 _IGNORED = re.compile(r"\.[^/]*|[^/]*\.md")
 """`.gitkeep`, `README.md`: for people."""
@@ -50,6 +51,7 @@ class Vault(Target):
             Paths(self._client, engines, site),
             AuditDevices(self._client),
             Entries(self._client, engines, settings.record),
+            Tokens(self._client, self._record, settings, site),
         )
         self._found: set[str] = set()
         self._own = OwnAccess()
@@ -96,7 +98,7 @@ class Vault(Target):
     def review(self, plan: Plan) -> Plan:
         self._own.refuse_loss(plan)
         kept = [change for change in plan if self.settings.allow_destroy or not _holds_data(change)]
-        return replace(plan, changes=tuple(sorted(map(_with_losses, kept), key=self._position)))
+        return replace(plan, changes=tuple(sorted(map(_with_losses, map(with_reason, kept)), key=self._position)))
 
     def apply(self, plan: Plan) -> Iterator[Batch]:
         """Names are claimed before the first creation and dropped after the last deletion. Should the agent die in between, a

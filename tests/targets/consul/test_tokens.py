@@ -15,8 +15,8 @@ from gitops_agent import secret
 from gitops_agent.errors import ApplyFailed, Unavailable, UnsafePlan
 from gitops_agent.model import Action, Files
 from gitops_agent.secret import Secret
+from gitops_agent.secret.token_files import TokenFiles
 from gitops_agent.targets.consul.target import Consul
-from gitops_agent.targets.consul.token_files import TokenFiles
 from tests.conformance.converge import converge, plan
 from tests.conformance.subject import KEY
 from tests.targets.consul.server import ConsulServer
@@ -154,7 +154,7 @@ def test_a_changed_or_deleted_token_comes_back(make: Make, consul: ConsulServer)
 def test_a_name_leads_out_of_no_directory(tmp_path: Path) -> None:
     """Names of what is to be deleted come from a record in Consul that others may be able to write."""
     (tmp_path / "precious").write_text("x")
-    files = TokenFiles(tmp_path / "tokens")
+    files = TokenFiles(tmp_path / "tokens", "consul")
     for name in ("../precious", ".hidden", "/etc/passwd"):
         with pytest.raises(ApplyFailed, match="no name of a token"):
             files.remove(name)

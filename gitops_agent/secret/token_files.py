@@ -10,8 +10,11 @@ from gitops_agent.errors import ApplyFailed, Unavailable
 
 
 class TokenFiles:
-    def __init__(self, directory: Path) -> None:
+    """`kind` is for errors: whose setting `token_directory` it is."""
+
+    def __init__(self, directory: Path, kind: str) -> None:
         self._directory = directory
+        self._kind = kind
 
     def read(self, name: str) -> str:
         """Empty when there is no such file. Raises Unavailable when it cannot be read."""
@@ -20,7 +23,7 @@ class TokenFiles:
         except FileNotFoundError:
             return ""
         except OSError as error:
-            raise Unavailable(f"consul: token_directory: {self._directory / name} cannot be read: {error.strerror}") from None
+            raise Unavailable(f"{self._kind}: token_directory: {self._directory / name} cannot be read: {error.strerror}") from None
 
     def write(self, name: str, value: str) -> None:
         """Into the file that is there, whose owner and mode are its operator's choice; a new one is 0600. In one write, in place: a
@@ -39,13 +42,17 @@ class TokenFiles:
             finally:
                 os.close(descriptor)
         except OSError as error:
-            raise ApplyFailed(f"consul: token_directory: {self._directory / name} cannot be written: {error.strerror}") from None
+            raise ApplyFailed(
+                f"{self._kind}: token_directory: {self._directory / name} cannot be written: {error.strerror}"
+            ) from None
 
     def remove(self, name: str) -> None:
         try:
             self._path(name).unlink(missing_ok=True)
         except OSError as error:
-            raise ApplyFailed(f"consul: token_directory: {self._directory / name} cannot be removed: {error.strerror}") from None
+            raise ApplyFailed(
+                f"{self._kind}: token_directory: {self._directory / name} cannot be removed: {error.strerror}"
+            ) from None
 
     def _path(self, name: str) -> Path:
         """A name may come from the record in Consul, which others can write; it must not lead out of the directory."""
