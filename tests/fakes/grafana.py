@@ -41,10 +41,7 @@ class Grafana:
             do_POST = do_GET  # noqa: N815 -- its name there
 
             def _answer(self, status: int, data: Any) -> None:
-                if self.command == "POST" and status == 200:
-                    grafana.reloads += 1
-                    grafana.load()
-                body = json.dumps(data).encode()
+                body = data.encode() if isinstance(data, str) else json.dumps(data).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -62,10 +59,17 @@ class Grafana:
     def answer(self, _method: str, path: str, login: str) -> tuple[int, Any]:
         if path == "/api/health":
             return 200, {"database": "ok"}
+        if path == "/metrics":
+            return 200, f"process_start_time_seconds {self.started}\n"
         if login != LOGIN:
-            return 401, {"message": "Invalid username or password"}
-        if path.startswith("/api/admin/provisioning/"):
-            return 200, {"message": "config reloaded"}
+            return 401, {"message": "invalid username or password"}
+        if path in ("/api/admin/provisioning/dashboards/reload", "/api/admin/provisioning/datasources/reload"):
+            try:
+                self.load()
+            except yaml.YAMLError:
+                return 500, {"message": "Internal Server Error"}
+            self.reloads += 1
+            return 200, {"message": f"{path.split('/')[-2].capitalize()} config reloaded"}
         if path == "/api/datasources":
             return 200, [{"uid": uid, "name": name} for uid, name in self.sources.items()]
         if path.startswith("/api/search?type=dash-db"):
@@ -74,7 +78,7 @@ class Grafana:
 
     def load(self) -> None:
         for file in sorted(self._provisioning.glob("datasources/*.yaml")):
-            for source in yaml.safe_load(file.read_bytes()).get("datasources", ()):
+            for source in yaml.safe_load(file.read_bytes())["datasources"] or ():
                 self.sources[source["uid"]] = source["name"]
         found = [json.loads(file.read_bytes()) for file in sorted(self._provisioning.glob("dashboards/**/*.json"))]
-        self.dashboards = {dashboard["uid"]: dashboard for dashboard in found if not dashboard.get("unusable")}
+        self.dashboards = {dashboard["uid"]: dashboard for dashboard in found if " " not in dashboard["uid"]}

@@ -16,10 +16,16 @@ UNUSABLE = b"stage: foo"
 """In a file: its check finds nothing, the program refuses it."""
 
 
+_NO_LOGS = "Not ready: Unable to find any logs to tail. Please verify permissions, volumes, scrape_config, etc.\n"
+_UNKNOWN_STAGE = "failed to reload config: failed to make file target manager: invalid foo stage config: Unknown stage type: foo\n"
+
+
 class Monitored:
     """Starts at once, and again by `POST /restart`, which stands for `docker restart`."""
 
-    def __init__(self, port: int, config: Path, *, reload: bool = True) -> None:
+    def __init__(self, port: int, config: Path, *, reload: bool = True, says: str = "Ready") -> None:
+        self.says = says
+        """What it answers when it is ready; Loki has it in small letters, and a line."""
         self.url = f"http://127.0.0.1:{port}"
         self.reloads = reload
         self._port = port
@@ -63,8 +69,8 @@ class Monitored:
         if path == "/metrics":
             return 200, f"# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds {self.started}\n"
         if path == "/ready":
-            return (200, "ready") if self.loaded else (500, "Not ready: Unable to find any logs to tail.")
-        return 404, "404 page not found"
+            return (200, self.says) if self.loaded else (500, _NO_LOGS)
+        return 404, "404 page not found\n"
 
     def post(self, path: str) -> tuple[int, str]:
         if path == "/restart":
@@ -74,8 +80,8 @@ class Monitored:
         if path == "/reload" and self.reloads:
             if self._read() == self._remembered:
                 return 500, "failed to reload config: config has not changed\n"
-            return (200, "") if self._load() else (500, "failed to reload config: Unknown stage type: foo\n")
-        return 404, "404 page not found"
+            return (200, "") if self._load() else (500, _UNKNOWN_STAGE)
+        return 404, "404 page not found\n"
 
     def _read(self) -> bytes | None:
         return self._config.read_bytes() if self._config.exists() else None

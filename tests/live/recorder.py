@@ -1,4 +1,4 @@
-"""A proxy before a real Gitea: writes down what is said, and loses answers when it is told to."""
+"""A proxy before a real server: writes down what is said, and loses answers when it is told to."""
 
 from __future__ import annotations
 
@@ -29,12 +29,22 @@ class Recorder:
     def close(self) -> None:
         self._server.stop()
 
-    def save(self, path: Path, *, version: str, token: str) -> None:
-        """An exchange a line, with no token in it and Gitea at an address that means nothing."""
-        head = json.dumps({"server": f"Gitea {version}", "token": token, "exchanges": []})
+    def save(self, path: Path, *, version: str, token: str, name: str = "Gitea") -> None:
+        """An exchange a line, with no token in it and the server at an address that means nothing."""
+        head = json.dumps({"server": f"{name} {version}", "token": token, "exchanges": []})
         lines = ",\n".join(json.dumps(exchange, ensure_ascii=False) for exchange in self.exchanges)
         text = f"{head.removesuffix(']}')}\n{lines}\n]}}\n"
-        path.write_text(text.replace(self.upstream, "http://gitea.example").replace("127.0.0.1", "gitea.example"))
+        path.parent.mkdir(exist_ok=True)
+        host = f"{name.lower()}.example"
+        path.write_text(text.replace(self.upstream, f"http://{host}").replace("127.0.0.1", host))
+
+
+def _content(answer: requests.Response) -> dict[str, Any]:
+    """JSON, or text; of metrics the one that targets read."""
+    if not answer.headers.get("Content-Type", "").startswith("text/plain"):
+        return {"json": answer.json() if answer.content else None}
+    told = [line for line in answer.text.splitlines() if line.startswith("process_start_time_seconds ")]
+    return {"text": f"{told[0]}\n" if told else answer.text}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -57,7 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
                     "response": {
                         "status": answer.status_code,
                         "headers": kept,
-                        "json": answer.json() if answer.content else None,
+                        **_content(answer),
                     },
                 }
             )
@@ -67,7 +77,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self.send_response(answer.status_code)
-        for name, value in {**kept, "Content-Type": "application/json", "Content-Length": str(len(answer.content))}.items():
+        kind = answer.headers.get("Content-Type", "application/json")
+        for name, value in {**kept, "Content-Type": kind, "Content-Length": str(len(answer.content))}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(answer.content)
