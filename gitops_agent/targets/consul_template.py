@@ -66,7 +66,10 @@ class ConsulTemplateTarget(CheckedTarget):
         output = _TEMPLATE.sub(r":\1: ", _SAID.sub("", output))
         output = _FILE.sub(lambda file: "" if file[1] else f"{staged}/", " ".join(output.split()))
         said = complaint(output, staged)
-        return said if (staged / said.file).is_file() else InvalidRevision(said.message, file=self.settings.config)
+        if (staged / said.file).is_file():
+            return said
+        # It names a file that is missing: that is the configuration's mistake, and the name has to stay.
+        return InvalidRevision(output.replace(f"{staged}/", "") if said.file else said.message, file=self.settings.config)
 
     def reload(self) -> None:
         self._told = self._pid()
