@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from gitops_agent.file_target import tree
@@ -30,12 +31,14 @@ class InPlace(Publisher):
 
     def found(self, wanted: Collection[str], /) -> Mapping[str, Found]:
         record = self._record.read()
-        ours = record.files if record else {}
+        ours, modes = (record.files, record.modes) if record else ({}, {})
         found = {}
         for path in {**dict.fromkeys(ours), **dict.fromkeys(wanted)}:
             file = tree.read(self.live / path)
-            if path in ours:
-                found[path] = Found(file, True, isinstance(file, tree.File) and ours[path] == self._digest(file))
+            if path in ours and isinstance(file, tree.File):
+                found[path] = Found(file, True, ours[path] == self._digest(file), modes.get(path) == file.mode)
+            elif path in ours:
+                found[path] = Found(file, True, False)
             elif file is not None and not (file == tree.DIRECTORY and self._holds_only(ours, path)):
                 found[path] = Found(file, False, True)
         return found
@@ -74,8 +77,9 @@ class InPlace(Publisher):
 
     def adopt(self, paths: Collection[str], /) -> None:
         found = {path: tree.read(self.live / path) for path in paths}
-        digests = {path: self._digest(file) for path, file in found.items() if isinstance(file, tree.File)}
-        self._record.write({**self._ours(), **digests})
+        files = {path: file for path, file in found.items() if isinstance(file, tree.File)}
+        digests = {path: self._digest(file) for path, file in files.items()}
+        self._record.write({**self._ours(), **digests}, {path: file.mode for path, file in files.items()})
 
     def settled(self) -> bool:
         return all(self._ours().values())
@@ -86,9 +90,11 @@ class InPlace(Publisher):
         for path in (path for path, file in delta.items() if file is None):
             with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 (self.live / path).unlink()
+        record = self._record.read()
+        modes = record.modes if record else {}
         for path, file in delta.items():
-            if file is not None:
-                self._write_one(self.live / path, file)
+            if file is not None:  # a script that was adopted stays executable, a secret as readable as its program needs it
+                self._write_one(self.live / path, replace(file, mode=modes[path], owner=None) if path in modes else file)
 
     def _write_one(self, path: Path, file: tree.File) -> None:
         there = tree.read(path)

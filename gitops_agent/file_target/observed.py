@@ -23,7 +23,8 @@ def as_resources(found: Mapping[str, Found], desired: State) -> Iterator[Resourc
             spec: dict[str, object] = {"content": there.file.content}
             if wanted is not None and "mode" in wanted.spec:
                 # A file that is not ours yet is adopted as it is, mode and all.
-                spec["mode"] = f"{there.file.mode:04o}" if there.owned else wanted.spec["mode"]
+                keeps = there.as_found or not there.owned
+                spec["mode"] = wanted.spec["mode"] if keeps else f"{there.file.mode:04o}"
             if not there.loaded and wanted is not None and spec == wanted.spec:
                 spec["loaded"] = _UNVERIFIED
             yield Resource(path, spec, owned=there.owned)

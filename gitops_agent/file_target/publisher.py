@@ -19,6 +19,8 @@ class Found:
     owned: bool
     loaded: bool
     """Whether the program was seen to load this very content; True of what is not ours."""
+    as_found: bool = False
+    """Whether it was adopted, and still has the mode it had then: that mode is as good as the one of the settings."""
 
 
 class Publisher(ABC):

@@ -27,10 +27,11 @@ _OLDEST_CHECK = 600.0
 @dataclass(frozen=True)
 class Record:
     """`files`: every file of ours by its path, with the keyed digest of the content that was last loaded; empty for one that is
-    published and not verified yet."""
+    published and not verified yet. `modes`: the permissions of those that were adopted, as they were found; they keep them."""
 
     owner: str
     files: Mapping[str, str] = field(default_factory=dict)
+    modes: Mapping[str, int] = field(default_factory=dict)
 
 
 class RecordFile:
@@ -45,7 +46,9 @@ class RecordFile:
         """None where nothing was ever published. Raises ConfigError when the directory is somebody else's."""
         try:
             data = json.loads(self._path.read_bytes())
-            record = Record(str(data["owner"]), {str(path): str(digest) for path, digest in data["files"].items()})
+            files = {str(path): str(digest) for path, digest in data["files"].items()}
+            modes = {str(path): int(mode, 8) for path, mode in data.get("modes", {}).items()}
+            record = Record(str(data["owner"]), files, modes)
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -55,11 +58,15 @@ class RecordFile:
             raise ConfigError(f"{self.private.parent} is published by {record.owner}; to take it over, remove {self._path}")
         return record
 
-    def write(self, files: Mapping[str, str]) -> None:
+    def write(self, files: Mapping[str, str], adopted: Mapping[str, int] | None = None) -> None:
+        """`adopted`: modes of files that are adopted now; of those that were before, they are known."""
+        before = self.read()
+        known = {**(before.modes if before else {}), **(adopted or {})}
+        modes = {path: f"{mode:04o}" for path, mode in known.items() if path in files}
         self.make_private()
         staged = self._path.with_suffix(".new")
         with os.fdopen(os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
-            json.dump({"owner": self._owner, "files": dict(files)}, file, indent=0, sort_keys=True)
+            json.dump({"owner": self._owner, "files": dict(files), "modes": modes}, file, indent=0, sort_keys=True)
             file.flush()
             os.fsync(file.fileno())
         staged.rename(self._path)

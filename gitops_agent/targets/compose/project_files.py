@@ -54,7 +54,8 @@ class ProjectFiles:
             spec: dict[str, object] = {"content": found.file.content}
             if want is not None and "mode" in want.spec:
                 # A file that is not ours yet is adopted as it is, mode and all.
-                spec["mode"] = f"{found.file.mode:04o}" if found.owned else want.spec["mode"]
+                keeps = found.as_found or not found.owned
+                spec["mode"] = want.spec["mode"] if keeps else f"{found.file.mode:04o}"
             if not found.loaded and want is not None and spec == want.spec:
                 spec["published"] = "cut short"
             yield Resource(f"{PREFIX}{path}", spec, owned=found.owned)
