@@ -65,8 +65,8 @@ def test_only_what_it_may_own(make: Make, vault: VaultServer) -> None:
     assert make(only=["policy:shop-*"]).scope() == {f"{make().settings.address} policy:shop-"}
 
 
-def test_the_examples_of_the_page_are_read(make: Make) -> None:
+def test_the_examples_of_the_page_are_read(make: Make, tmp_path: Path) -> None:
     blocks = re.findall(r"^```yaml\n# (\S+)\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     files = {name.removesuffix(".j2"): re.sub(r"\{\{.*?\}\}", "text", text).encode() for name, text in blocks}
-    assert len(make().parse(files)) == 13
+    assert len(make(token_directory=tmp_path, secrets=["file:*"]).parse(files)) == 14
