@@ -28,6 +28,7 @@ def test_a_static_backend() -> None:
     """The container of nginx is not made anew for it."""
     files = changed("{name: wiki, service: wiki, port: 8000, aliases: [docs.other.test]}")
     assert set(files) == {
+        "agent/bootstrap.yaml",
         "certificates/certificates.yaml",
         "nginx/hostnames.conf",
         "prometheus/prometheus.yml",
