@@ -39,7 +39,7 @@ def test_every_folder_is_a_target_of_agent_toml(repo: Path, here: Cli) -> None: 
     ended = here("check", repo)
     checked = {line.split("/")[1].split()[0] for line in ended.out.splitlines()}
     folders = {path.name for path in repo.iterdir() if path.is_dir()}
-    assert folders - checked == {"agent", "ci", "values"}
+    assert folders - checked == {"agent", "ci", "host", "values", "worker"}
 
 
 def test_hostnames_are_below_the_domain(repo: Path, here: Cli) -> None:  # noqa: F811
