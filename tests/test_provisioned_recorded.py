@@ -3,8 +3,11 @@ targets understand the real ones. tests/live/test_provisioned_recorded.py record
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
@@ -56,11 +59,14 @@ def fake(kind: str, directory: Path, port: int) -> Iterator[str]:
 
 @pytest.mark.parametrize("kind", SCENES)
 def test_the_fake_answers_like_the_real_one(kind: str, tmp_path: Path, free_port: Callable[[], int]) -> None:
+    moment = itertools.count(int(time.time()))
+
     def put(name: str, content: str | None) -> None:
         if content is None:
             (tmp_path / name).unlink()
         else:
             (tmp_path / name).write_bytes(UNUSABLE if content == "unusable" else content.encode())
+            os.utime(tmp_path / name, times=(at := next(moment), at))  # as when it was recorded
 
     with fake(kind, tmp_path, free_port()) as url:
         for step, exchange in zip(SCENES[kind], recorded(kind), strict=True):

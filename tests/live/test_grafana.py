@@ -26,9 +26,11 @@ pytestmark = [
 ]
 
 
-def test_grafana(tmp_path: Path, free_port: Callable[[], int]) -> None:
+@pytest.mark.parametrize("publish", ["switch", "in-place"])
+def test_grafana(tmp_path: Path, free_port: Callable[[], int], publish: str) -> None:
     port, password, config = free_port(), secrets.token_hex(8), tmp_path / "grafana.ini"
-    live = tmp_path / "published/current"
+    directory = tmp_path / "published"
+    live = directory / "current" if publish == "switch" else directory
     (tmp_path / "password").write_text(password)
     config.write_text(f"""[paths]
 data = {tmp_path}/data
@@ -55,7 +57,12 @@ check_for_updates = false
             "dashboards/hosts.json": dashboard("hosts", title),
         }
 
-    settings = {"directory": str(live.parent), "address": f"http://127.0.0.1:{port}", "password_file": str(tmp_path / "password")}
+    settings = {
+        "directory": str(directory),
+        "publish": publish,
+        "address": f"http://127.0.0.1:{port}",
+        "password_file": str(tmp_path / "password"),
+    }
     target = build("grafana", settings, Site("live", tmp_path, KEY))
     home = ["-homepath", os.environ["GRAFANA_HOME"]]
     with Supervised([os.environ["GRAFANA_BIN"], *home, "-config", config], config, tmp_path / "grafana.out").running():
@@ -67,9 +74,11 @@ check_for_updates = false
         converge(target, more, applied=files("All hosts"))
         converge(target, files("All hosts"), applied=more)
         assert [found["uid"] for found in target.call("GET", "/api/search?type=dash-db").data] == ["hosts"]  # type: ignore[attr-defined]
-        unusable = {**files("All hosts"), "dashboards/x.json": dashboard("a uid with blanks", "X")}
+        unusable = {**files("Changed"), "dashboards/x.json": dashboard("a uid with blanks", "X")}
         with pytest.raises(ApplyFailed, match="has not taken dashboard 'X'"):
             converge(target, unusable, applied=files("All hosts"))
+        found = target.call("GET", "/api/search?type=dash-db").data  # type: ignore[attr-defined]
+        assert [(there["uid"], there["title"]) for there in found] == [("hosts", "All hosts")]
         (tmp_path / "password").write_text("wrong")
         with pytest.raises(ApplyFailed, match="answered 401"):
             converge(target, files("Hosts"), applied=files("All hosts"))

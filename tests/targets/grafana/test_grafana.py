@@ -12,10 +12,11 @@ import pytest
 
 from gitops_agent.errors import ApplyFailed
 from gitops_agent.model import Files, HealthStatus
+from gitops_agent.target import Site
 from tests.conformance.converge import converge
 from tests.conformance.events import Events, Sickness
 from tests.conformance.holding import assert_becomes_healthy, assert_holds
-from tests.conformance.subject import AilingSubject, Seen
+from tests.conformance.subject import KEY, AilingSubject, Seen, build
 from tests.conformance.suite import Convergence
 from tests.fakes.grafana import Grafana
 
@@ -97,6 +98,23 @@ class TestGrafana(Convergence, Sickness, Events):
         with pytest.raises(ApplyFailed, match=r"has not taken dashboard 'C': .*; the previous files are back"):
             converge(target, {**subject.first, "dashboards/c.json": unusable}, applied=subject.first)
         assert_holds(subject, subject.first)
+
+    def test_what_is_brought_back_within_the_same_second_is_taken(self, tmp_path: Path, free_port: Callable[[], int]) -> None:
+        """Rewritten in place, to Grafana 7.5 it would be the file that it knows."""
+        grafana = Grafana(free_port(), tmp_path / "published")
+        (tmp_path / "password").write_text("right")
+        places = {"directory": f"{tmp_path}/published", "publish": "in-place", "password_file": f"{tmp_path}/password"}
+        target = build("grafana", {**places, "address": grafana.url}, Site("test", tmp_path, KEY))
+        converge(target, GrafanaSubject.first)
+        for title in ("A2", "A3"):
+            converge(target, {**GrafanaSubject.first, "dashboards/a.json": dashboard("a", title)}, applied=GrafanaSubject.first)
+            assert grafana.dashboards["a"]["title"] == title
+        unusable = {"dashboards/a.json": dashboard("a", "A4"), "dashboards/c.json": dashboard("c and blanks", "C")}
+        with pytest.raises(ApplyFailed, match=r"has not taken dashboard 'C': .*; the previous files are back"):
+            converge(target, {**GrafanaSubject.first, **unusable}, applied=GrafanaSubject.first)
+        assert grafana.dashboards["a"]["title"] == "A3"
+        target.close()
+        grafana.stop()
 
     def test_a_wrong_password_is_said(self, subject: GrafanaSubject) -> None:
         subject.password.write_text("wrong")
