@@ -1,4 +1,4 @@
-"""What is for machines other than the stack's: a worker's Nomad and set-up, the Mac's Colima and routes. Parsed by what reads it."""
+"""What is for other machines: a worker's Nomad and set-up, the Mac's Colima and routes. Parsed by what reads it."""
 
 from __future__ import annotations
 
