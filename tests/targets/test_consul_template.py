@@ -191,6 +191,12 @@ def test_the_real_one(tmp_path: Path) -> None:
         assert said(files("{{ key")).startswith("a.tpl:1: ")
         assert said(files("two", "sorce")).startswith("consul-template.hcl: mapstructure decode failed")
         assert "no such file" in said({"consul-template.hcl": files("two")["consul-template.hcl"].replace(b"a.tpl", b"b.tpl")})
+        looking = subject.target(check=[], pid=str(pid), settle=1, renders=[str(out)])
+        converge(looking, files("four"), applied=files("two"))
+        with pytest.raises(ApplyFailed, match=f"rendered {out} empty; the previous files are back"):
+            converge(looking, files("{{ if false }}one{{ end }}"), applied=files("four"))
+        eventually(lambda: out.read_text() == "four", 20, "rendered again")
+        converge(target, files("two"), applied=files("four"))
         unchecked = subject.target(check=[], pid=str(pid), settle=10)
         with pytest.raises(ApplyFailed, match="ended when it was to read"):
             converge(unchecked, files("two", "sorce"), applied=files("two"))
