@@ -42,8 +42,11 @@ def gitea() -> Iterator[FakeGitea]:
 @pytest.mark.parametrize("identities", [True, False])
 def test_nomad(tmp_path: Path, identities: bool) -> None:
     """Both ways to Vault: with the workload's identity, and the one of up to Nomad 1.9."""
-    files = rendered.folder("nomad", f"features: {{nomad_workload_identity: {str(identities).lower()}}}")
+    overlay = f"features: {{nomad_workload_identity: {str(identities).lower()}}}"
     target = _target("nomad", tmp_path, "http://127.0.0.1:1")
+    without_workers = target.parse(rendered.folder("nomad", overlay))
+    assert "job:example-server" not in without_workers.resources, "nothing could run it"
+    files = rendered.folder("nomad", f"{overlay}\nworkers: {{nodes: [192.168.64.15]}}")
     assert {resource.name for resource in target.parse(files)} == {"job:example-server", "policy:operator", "policy:read-only"}
     asked = b'role = "example-server"' if identities else b'policies = ["example-server"]'
     assert asked in files["example-server.nomad.hcl"]

@@ -27,6 +27,8 @@ def jobs(files: Files) -> Iterator[Resource]:
             if path.removesuffix(VARIABLES) not in stems:
                 raise InvalidRevision("has the variables of no job: there is no .hcl of that name beside it", file=path)
             [*scan.blocks(path, text)]
+        elif not text.strip():
+            continue  # what a template comes to that has nothing to declare, yet
         elif path.endswith(".json"):
             yield _from_json(path, text)
         else:
