@@ -263,6 +263,7 @@ def test_shapes_of_secrets(line: str) -> None:
         "password_file: /run/secrets/db",
         "password: ${DB_PASSWORD}",
         "secret: file:db",
+        "prometheus: {period: 768h, secret: prometheus-vault-token}",
         "token: vault:kv/app#token",
         "# password: what people type",
         "enable_token_persistence = true",

@@ -29,7 +29,7 @@ _ASSIGNED = re.compile(
 )
 _NO_VALUE = re.compile(
     r"""(?ix) ^(?: [{$%</*!&.~|>-].*  # a template, a variable, a path, YAML's own signs
-        | (?:file|vault):.*  # a reference
+        | (?:file|vault):.* | [a-z]+(?:[-_][a-z]+)*[-_](?:token|password|secret|key)  # a reference, a secret's name
         | [\w.]+ [(\[] .* | (?:var|local|os|env|each)\. .*  # code
         | true | false | null | none | yes | no | \d{1,3}
         )$"""
