@@ -105,6 +105,8 @@ def _environment(settings: AgentSettings, name: str, elsewhere: Path, values: di
     from gitops_agent.render.values import overlay
 
     secrets = settings.secrets.model_copy(update={"directory": settings.secrets.directory or settings.state / "secrets"})
+    if (key := settings.state / "key").exists():  # with another, every secret that was ever written would look changed
+        shutil.copy(key, elsewhere)
     reconciler = app.reconciler(settings.model_copy(update={"state": elsewhere, "secrets": secrets}), name)
     planned: dict[str, TargetPlan] = {}
     head: list[Revision] = []

@@ -55,7 +55,9 @@ def look(values: Mapping[str, Any]) -> Findings:
         yield Finding("hostnames", "nginx", False, said, f"docker start {values.get('project', '')}-nginx-1")
         return
     names = [
-        (host, f"{host['name']}" if "." in host["name"] else f"{host['name']}.{values['domain']}") for host in values["hostnames"]
+        (host, f"{host['name']}" if "." in host["name"] else f"{host['name']}.{values['domain']}")
+        for host in values["hostnames"]
+        if host.get("service") not in values.get("without", ())
     ]
     with ThreadPoolExecutor(len(names), "hostname") as pool:
         yield from pool.map(lambda one: _answers(one[1], one[0].get("probe", "/"), place, context), names)

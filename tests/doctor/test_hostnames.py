@@ -85,6 +85,12 @@ def test_each_hostname_is_told_what_is_wrong_with_it(values: dict[str, Any]) -> 
     assert wrong["away.localhost"] == "answers 502: its backend is away"
 
 
+def test_nobody_misses_what_this_mini_cloud_does_without(values: dict[str, Any]) -> None:
+    values["hostnames"] = [{"name": "good"}, {"name": "away", "service": "pgadmin"}]
+    values["without"] = ["pgadmin"]
+    assert "away.localhost" not in bad(hostnames.look(values))
+
+
 def test_an_upstream_without_an_instance(values: dict[str, Any]) -> None:
     directory = Path(values["root"], "upstreams/http")
     directory.mkdir(parents=True)
