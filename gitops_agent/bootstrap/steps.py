@@ -44,8 +44,8 @@ def steps(ground: Ground, *, agent: bool = True) -> list[Step]:
 
 
 def unsealing(ground: Ground) -> list[Step]:
-    """What a start of the host leaves to be done."""
-    return [vault.VaultOpen(ground)]
+    """What a start of the host leaves to be done, beside an agent that runs."""
+    return [vault.VaultUnsealed(ground)]
 
 
 def _outside(ground: Ground, settings: TargetSettings) -> TargetSettings | None:

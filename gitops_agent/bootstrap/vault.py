@@ -106,6 +106,17 @@ class VaultOpen(Step):
         return status
 
 
+class VaultUnsealed(VaultOpen):
+    """After a restart of the host. Nothing is initialised, and the agent may go on meanwhile."""
+
+    name = "vault: unsealed"
+
+    def missing(self) -> str:
+        if not self._status()["initialized"]:
+            raise Refused("vault holds nothing that could be unsealed: run bootstrap without --unseal")
+        return super().missing()
+
+
 def root(ground: Ground) -> str:
     """The root token, where the file with the keys is here and Vault knows it; empty otherwise."""
     path = ground.credentials.vault_keys

@@ -65,13 +65,18 @@ def bootstrap(
                 said = look.missing or (f"cannot be told yet: {look.unknown}" if look.unknown else "done")
                 console.line(said, mark=not look.missing and not look.unknown, head=f"{look.name:<32}")
             return
-        done = climb(series, ground.take, lambda name, missing: _doing(console, name, missing))
+        begin = _nothing_to_take if unseal else ground.take
+        done = climb(series, begin, lambda name, missing: _doing(console, name, missing))
     finally:
         ground.close()
         _forget(ground)
     _outstanding(console, blueprint, done, keys)
     if serve_here:
         app.run(blueprint.settings)
+
+
+def _nothing_to_take() -> None:
+    """Unsealing changes nothing that the agent looks after: it runs on, and goes on by itself."""
 
 
 @contextmanager
