@@ -59,11 +59,13 @@ def reconciler(settings: AgentSettings, name: str, *, source: str = "") -> Recon
     environment = _environment(settings, name)
     state = settings.state / name
     key = private_file(settings.state / "key", secrets.token_bytes(32))
+    built = _targets(environment, name, state, key)
+    refuse_overlaps({target.name: target.scope() for target in built})
     return Reconciler(
         name,
         source=Source(remote(environment, source), state, name, _signers(environment)),
         renderer=Renderer(environment.render_timeout, environment.render_memory),
-        targets=_targets(environment, name, state, key),
+        targets=built,
         lookup=resolver(settings),
         key=key,
         state=state,
