@@ -65,7 +65,7 @@ class Systems:
         token.write_text(self.server.root)
         agent = bench.agent
         self._targets = {
-            "consul": agent.target("consul", "consul", address=f"http://127.0.0.1:{bench.proxy.listen}", prefix="bench/"),
+            "consul": agent.target("consul", "consul", address=f"http://127.0.0.1:{bench.proxy.listen}", prefix="mixed/"),
             "vault": agent.target("vault", "vault", address=f"http://127.0.0.1:{self.proxy.listen}", token_file=str(token)),
             "files": agent.target("files", "files", directory=f"{bench.base}/files"),
             "compose": agent.target("compose", "compose", directory=f"{bench.base}/compose", project=name, settle=0),
