@@ -42,16 +42,35 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 _SLOW_SUITES = (
+    "bootstrap/",
+    "cli/test_hooks.py",
+    "cli/test_remote.py",
+    "cli/test_rollback.py",
+    "cli/test_run.py",
+    "concourse/",
+    "doctor/",
+    "gate/",
     "journal/test_trouble.py",
-    "report/test_outbox.py",
+    "preview/",
+    "report/",
     "source/test_mirror.py",
+    "source/test_signatures.py",
+    "stack/",
+    "targets/certificates/",
+    "targets/concourse/",
+    "targets/gitea/",
     "targets/grafana/",
-    "targets/nomad/test_conformance.py",
+    "targets/nomad/",
+    "targets/test_alloy.py",
     "targets/test_consul_template.py",
     "targets/test_files.py",
     "targets/test_promtail_and_loki.py",
+    "test_provisioned_recorded.py",
+    "worker/test_notify.py",
+    "worker/test_restoring.py",
+    "worker/test_validation.py",
 )
-"""No test of theirs is slow, each is a quarter of the time that script/check may take."""
+"""What takes seconds together, though no test of theirs may be slow: script/check leaves it out, script/test has it all."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
