@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import ClassVar
 
-from gitops_agent.model import Revision
+from gitops_agent.model import Origin, Revision
 
 
 class Retry(StrEnum):
@@ -45,6 +45,11 @@ class InvalidRevision(AgentError):
         self.line = line
         where = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
         super().__init__(f"{where}{message}")
+
+    @classmethod
+    def at(cls, message: str, origin: Origin | None) -> InvalidRevision:
+        """The error about something that is declared there."""
+        return cls(message, file=origin.file, line=origin.line) if origin else cls(message)
 
     def below(self, folder: str) -> InvalidRevision:
         """The same error with the file's path as seen from the directory above `folder`."""

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import field_validator
 
+from gitops_agent.errors import InvalidRevision
+from gitops_agent.model import State
 from gitops_agent.target import Target
 
 
@@ -32,6 +34,12 @@ class SharedSettings(Target.Settings):
     def allows(self, name: str) -> bool:
         """Whether `only` lets this target own a resource of that name."""
         return self.only == ("*",) or any(fnmatchcase(name, pattern) for pattern in self.only)
+
+    def refuse_others(self, desired: State) -> None:
+        """Raises InvalidRevision for the first resource that `only` does not let this target own."""
+        for resource in desired:
+            if not self.allows(resource.name):
+                raise InvalidRevision.at(f"{resource.name} is not among what agent.toml lets this target own", resource.origin)
 
 
 class ApiSettings(SharedSettings):

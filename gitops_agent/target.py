@@ -156,11 +156,6 @@ def collect(resources: Iterable[Resource]) -> State:
     for resource in resources:
         other = found.get(resource.name)
         if other is not None:
-            here = resource.origin
-            raise InvalidRevision(
-                f"{resource.name} is declared twice; the other is in {other.origin}",
-                file=here.file if here else "",
-                line=here.line if here else 0,
-            )
+            raise InvalidRevision.at(f"{resource.name} is declared twice; the other is in {other.origin}", resource.origin)
         found[resource.name] = resource
     return State(found)

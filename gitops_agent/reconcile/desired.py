@@ -46,9 +46,5 @@ def _refuse_early_vault_references(targets: list[Target], desired: Desired, key:
         for resource in desired[target.name]:
             for secret in references(resource.spec, key):
                 if not secret.reference.startswith("file:"):
-                    origin = resource.origin
-                    raise InvalidRevision(
-                        f"{target.name} comes before the secret store is up: {secret.reference!r} must be a file: reference",
-                        file=f"{target.settings.folder}/{origin.file}" if origin else f"{target.settings.folder}/",
-                        line=origin.line if origin else 0,
-                    )
+                    message = f"{target.name} comes before the secret store is up: {secret.reference!r} must be a file: reference"
+                    raise InvalidRevision.at(message, resource.origin).below(target.settings.folder)

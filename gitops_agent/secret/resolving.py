@@ -83,7 +83,7 @@ def _resolve_one(resource: Resource, reveal: Replacement) -> Resource:
     except InvalidRevision as error:
         if error.file or resource.origin is None:
             raise
-        raise InvalidRevision(error.message, file=resource.origin.file, line=resource.origin.line) from None
+        raise InvalidRevision.at(error.message, resource.origin) from None
     if spec == resource.spec:
         return resource
     # What the kind has concealed itself, such as passwords that stand in the repository, stays so.

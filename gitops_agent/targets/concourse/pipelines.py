@@ -162,5 +162,4 @@ def _needs(name: str, role: str) -> str:
 def _mistake(resource: Resource, answer: Answer) -> InvalidRevision:
     errors = answer.data.get("errors") if isinstance(answer.data, Mapping) else None
     said = "; ".join(map(str, errors)) if isinstance(errors, list) else answer.text
-    file = resource.origin.file if resource.origin else ""
-    return InvalidRevision(f"concourse says: {secret.mask(' '.join(said.split()))[:_LONGEST]}", file=file)
+    return InvalidRevision.at(f"concourse says: {secret.mask(' '.join(said.split()))[:_LONGEST]}", resource.origin)

@@ -8,7 +8,7 @@ from typing import Any
 
 from gitops_agent.adopted import Adopted
 from gitops_agent.concourse import Client, Session, User
-from gitops_agent.errors import Conflict, InvalidRevision
+from gitops_agent.errors import Conflict
 from gitops_agent.model import HEALTHY, Action, Batch, Change, Files, Health, HealthStatus, Resource, State
 from gitops_agent.plan import Plan
 from gitops_agent.target import Site, Target, collect
@@ -44,10 +44,7 @@ class ConcourseTarget(Target):
         return collect(declared(files))
 
     def observe(self, desired: State) -> State:
-        for resource in desired:
-            if not self.settings.allows(resource.name):
-                message = f"{resource.name} is not among what agent.toml lets this target own"
-                raise InvalidRevision(message, file=resource.origin.file if resource.origin else "")
+        self.settings.refuse_others(desired)
         rows = self._pipelines.rows()
         ours = {name for name, row in rows.items() if row.owner == self.site.environment} | {*self._adopted.notes()}
         concerned = [name for name in rows if name in desired or (name in ours and self.settings.allows(name))]

@@ -43,13 +43,13 @@ def _mapping(document: Document, node: yaml.Node | None, prefix: str) -> Iterato
         elif isinstance(value, yaml.MappingNode):
             yield from _mapping(document, value, f"{key}/")
         elif isinstance(value, yaml.SequenceNode):
-            raise InvalidRevision("is a list; write !json before it to store it as JSON", file=origin.file, line=origin.line)
+            raise InvalidRevision.at("is a list; write !json before it to store it as JSON", origin)
         elif value.tag == _NULL:
-            raise InvalidRevision(f'{entry.name} has no value; write "" for an empty one', file=origin.file, line=origin.line)
+            raise InvalidRevision.at(f'{entry.name} has no value; write "" for an empty one', origin)
         elif value.tag in _TEXTS:
             yield _resource(key, value.value, origin)
         else:
-            raise InvalidRevision(f"{value.tag} is not known; there is {_JSON}", file=origin.file, line=origin.line)
+            raise InvalidRevision.at(f"{value.tag} is not known; there is {_JSON}", origin)
 
 
 def _json(document: Document, node: yaml.Node) -> str:
@@ -73,8 +73,8 @@ def text(content: bytes) -> str | bytes:
 def _resource(key: str, value: str | bytes, origin: Origin) -> Resource:
     # Consul's HTTP server cleans `//`, `.` and `..` out of paths: such a key could be written here and be read by nobody.
     if not key.isprintable() or any(part in ("", ".", "..") for part in key.split("/")):
-        raise InvalidRevision(f"{key!r} cannot be a key", file=origin.file, line=origin.line)
+        raise InvalidRevision.at(f"{key!r} cannot be a key", origin)
     size = len(value.encode() if isinstance(value, str) else value)
     if size > MAX_VALUE:
-        raise InvalidRevision(f"{key} has {size} bytes; Consul takes {MAX_VALUE}", file=origin.file, line=origin.line)
+        raise InvalidRevision.at(f"{key} has {size} bytes; Consul takes {MAX_VALUE}", origin)
     return Resource(f"kv:{key}", {"value": value}, origin=origin)

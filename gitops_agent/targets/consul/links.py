@@ -96,9 +96,8 @@ def check(desired: State, staying: Collection[str]) -> None:
     for resource in desired:
         for name in _linked(resource):
             if name not in desired and name not in staying:
-                origin = resource.origin
                 message = f"{resource.name} needs {name}, which is neither declared nor in Consul"
-                raise InvalidRevision(message, file=origin.file if origin else "", line=origin.line if origin else 0)
+                raise InvalidRevision.at(message, resource.origin)
 
 
 def _linked(resource: Resource) -> Iterator[str]:

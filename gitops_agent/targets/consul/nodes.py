@@ -138,6 +138,5 @@ def _needs(name: str, access: str) -> str:
 
 
 def _is_an_agent(resource: Resource) -> InvalidRevision:
-    origin = resource.origin
     message = f"{_host(resource.name)} runs a Consul agent, which would undo what is written here: take another name"
-    return InvalidRevision(message, file=origin.file if origin else "", line=origin.line if origin else 0)
+    return InvalidRevision.at(message, resource.origin)

@@ -76,9 +76,7 @@ class Consul(Target):
         return state
 
     def observe(self, desired: State) -> State:
-        for resource in desired:
-            if not self.settings.allows(resource.name):
-                raise _not_allowed(resource)
+        self.settings.refuse_others(desired)
         record = self._ownership.look()
         owned = frozenset(filter(self.settings.allows, record.names))
         # What a target never had to do with is not asked for, and needs no permission.
@@ -181,9 +179,3 @@ def _with_losses(change: Change) -> Change:
     if change.action is Action.DELETE and _label(change.name) == "auth-method":
         return replace(change, destructive=f"tokens issued by {change.name}")
     return change
-
-
-def _not_allowed(resource: Resource) -> InvalidRevision:
-    origin = resource.origin
-    message = f"{resource.name} is not among what agent.toml lets this target own"
-    return InvalidRevision(message, file=origin.file if origin else "", line=origin.line if origin else 0)

@@ -65,7 +65,7 @@ class Tokens(AclType):
             if token.secret_id:
                 if not secret.references(token.secret_id, self._site.key):
                     message = "secret_id must be a reference, {{ secret(…) }}: no secret belongs into the repository"
-                    raise InvalidRevision(message, file=origin.file, line=origin.line)
+                    raise InvalidRevision.at(message, origin)
                 spec["secret_id"] = token.secret_id
             if self._files is not None:
                 spec["secret_file"] = _KEPT

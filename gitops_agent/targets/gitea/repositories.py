@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from gitops_agent.declared import Declaration, declared
+from gitops_agent.errors import InvalidRevision
 from gitops_agent.gitea import NotFound, Session
 from gitops_agent.model import Change, Files, Resource
 from gitops_agent.targets.gitea.resource_type import (
@@ -23,7 +24,6 @@ from gitops_agent.targets.gitea.resource_type import (
     Resources,
     ResourceType,
     insist,
-    mistake,
     same_names,
 )
 
@@ -113,7 +113,7 @@ class Repositories(ResourceType):
     def _single(self, name: str, wanted: Resource | None) -> Mapping[str, Any]:
         answer = self._session.call("GET", _path(name), name, accept=(404, *_MOVED))
         if answer.status in _MOVED and wanted is not None:
-            raise mistake(f"{name} was renamed or given away in Gitea: call it what it is called there", wanted)
+            raise InvalidRevision.at(f"{name} was renamed or given away in Gitea: call it what it is called there", wanted.origin)
         return answer.data if answer.status == 200 else {}
 
     def put(self, change: Change) -> Note:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, TypeAlias
 from urllib.parse import quote
 
-from gitops_agent.errors import ApplyFailed, InvalidRevision
+from gitops_agent.errors import ApplyFailed
 from gitops_agent.model import Change, Files, Resource
 
 Resources: TypeAlias = Mapping[str, Resource]
@@ -67,11 +67,6 @@ def below(name: str) -> tuple[str, str]:
 
 def escaped(name: str) -> str:
     return quote(name, safe="")
-
-
-def mistake(message: str, resource: Resource) -> InvalidRevision:
-    origin = resource.origin
-    return InvalidRevision(message, file=origin.file if origin else "", line=origin.line if origin else 0)
 
 
 def same_names(wanted: list[str], live: list[str]) -> list[str]:

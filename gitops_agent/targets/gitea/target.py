@@ -19,7 +19,7 @@ from gitops_agent.targets.gitea.own_access import OwnAccess
 from gitops_agent.targets.gitea.protections import Protections
 from gitops_agent.targets.gitea.record import Record
 from gitops_agent.targets.gitea.repositories import Repositories
-from gitops_agent.targets.gitea.resource_type import ResourceType, mistake
+from gitops_agent.targets.gitea.resource_type import ResourceType
 from gitops_agent.targets.gitea.settings import GiteaSettings
 from gitops_agent.targets.gitea.teams import Teams, is_owners
 from gitops_agent.targets.gitea.webhooks import Webhooks
@@ -71,9 +71,7 @@ class GiteaTarget(Target):
         return state
 
     def observe(self, desired: State) -> State:
-        for resource in desired:
-            if not self.settings.allows(resource.name):
-                raise mistake(f"{resource.name} is not among what agent.toml lets this target own", resource)
+        self.settings.refuse_others(desired)
         self._login = self._repositories.login = str(self._session.call("GET", "/user", "its own user").data["login"])
         known = {**self._adopted.notes(), **self._record.look(self._login)}
         owned = {name: note for name, note in known.items() if self.settings.allows(name)}
@@ -179,4 +177,4 @@ def _refuse_the_same_in_another_case(state: State) -> None:
     for resource in state:
         other = seen.setdefault(resource.name.lower(), resource)
         if other is not resource:
-            raise mistake(f"{resource.name} and {other.name} are one to Gitea", resource)
+            raise InvalidRevision.at(f"{resource.name} and {other.name} are one to Gitea", resource.origin)

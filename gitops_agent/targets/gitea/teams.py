@@ -45,7 +45,7 @@ class Teams(ResourceType):
         for one in declared(files, _Team, _NAME):
             problem = _problem(one.name, one.value)
             if problem:
-                raise InvalidRevision(problem, file=one.origin.file, line=one.origin.line)
+                raise InvalidRevision.at(problem, one.origin)
             spec = one.value.model_dump()
             if is_owners(one.name):
                 spec = {"members": spec["members"]}

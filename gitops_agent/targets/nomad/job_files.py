@@ -64,7 +64,7 @@ def _from_json(path: str, text: str) -> Resource:
 
 def _resource(name: str, spec: Mapping[str, Any], origin: Origin) -> Resource:
     if not _NAME.fullmatch(name):
-        raise InvalidRevision(f"{name!r} cannot be a job's name here", file=origin.file, line=origin.line)
+        raise InvalidRevision.at(f"{name!r} cannot be a job's name here", origin)
     return Resource(f"job:{name}", spec, origin=origin)
 
 

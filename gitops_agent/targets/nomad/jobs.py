@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gitops_agent import secret
@@ -136,10 +136,8 @@ def _at_live_count(group: Object, live: int | None) -> Object:
 
 
 def _invalid(resource: Resource, message: str, line: int = 0) -> InvalidRevision:
-    origin = resource.origin
-    return InvalidRevision(
-        f"{resource.name}: {message}", file=origin.file if origin else "", line=line or (origin.line if origin else 0)
-    )
+    origin = replace(resource.origin, line=line) if line and resource.origin else resource.origin
+    return InvalidRevision.at(f"{resource.name}: {message}", origin)
 
 
 def _one_line(text: str) -> str:

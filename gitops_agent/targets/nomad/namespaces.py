@@ -41,7 +41,7 @@ class Namespaces(Managed):
     def parse(self, files: Files) -> Iterator[Resource]:
         for one in declared(files, _Namespace, _NAME):
             if one.name == "default":
-                raise InvalidRevision("default is Nomad's own namespace", file=one.origin.file, line=one.origin.line)
+                raise InvalidRevision.at("default is Nomad's own namespace", one.origin)
             spec = {name: sorted(value) if isinstance(value, list) else value for name, value in one.value.model_dump().items()}
             yield Resource(f"namespace:{one.name}", spec, origin=one.origin)
 

@@ -56,7 +56,7 @@ class Policies(Managed):
                 f"policy:{name}", {"rules": _normal(text), "description": said.description, "job": job}, origin=Origin(path)
             )
         for one in more.values():
-            raise InvalidRevision(f"there is no policies/{one.name}.hcl", file=one.origin.file, line=one.origin.line)
+            raise InvalidRevision.at(f"there is no policies/{one.name}.hcl", one.origin)
 
     def _write(self, change: Change) -> None:
         spec = change.resource.spec

@@ -60,9 +60,4 @@ def refuse_dead_links(desired: State, foreign: Collection[str]) -> None:
     for role in desired:
         for name in role.spec["policies"] if role.name.startswith("role:") else ():
             if f"policy:{name}" not in desired and f"policy:{name}" not in foreign:
-                origin = role.origin
-                raise InvalidRevision(
-                    f"{role.name}: there is no policy {name}",
-                    file=origin.file if origin else "",
-                    line=origin.line if origin else 0,
-                )
+                raise InvalidRevision.at(f"{role.name}: there is no policy {name}", role.origin)

@@ -70,9 +70,7 @@ class Nomad(Target):
         return state
 
     def observe(self, desired: State) -> State:
-        for resource in desired:
-            if not self.settings.allows(resource.name):
-                raise _not_allowed(resource)
+        self.settings.refuse_others(desired)
         owned = frozenset(filter(self.settings.allows, self._record.look() | self._memory.adopted))
         self._wanted = frozenset(desired.resources)
         # What a target never had to do with is not asked for, and needs no permission.
@@ -182,9 +180,3 @@ class Nomad(Target):
 
 def _label(name: str) -> str:
     return name.partition(":")[0]
-
-
-def _not_allowed(resource: Resource) -> InvalidRevision:
-    origin = resource.origin
-    message = f"{resource.name} is not among what agent.toml lets this target own"
-    return InvalidRevision(message, file=origin.file if origin else "", line=origin.line if origin else 0)

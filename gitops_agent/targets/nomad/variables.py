@@ -105,6 +105,5 @@ def _conflict(change: Change) -> Conflict:
 
 
 def _too_big(resource: Resource, size: int) -> InvalidRevision:
-    origin = resource.origin
     message = f"{resource.name} has {size} bytes, {_MOST_BYTES} fit into a Nomad variable"
-    return InvalidRevision(message, file=origin.file if origin else "", line=origin.line if origin else 0)
+    return InvalidRevision.at(message, resource.origin)

@@ -114,13 +114,10 @@ def _named(files: Files, what: str, model: type[Any]) -> Iterator[Declared[Any]]
     chosen = {path: content for path, content in files.items() if re.fullmatch(rf"{what}(-[^/]+)?\.ya?ml", path)}
     seen: dict[str, Declared[Any]] = {}
     for found in declared(chosen, model, _NAME):
-        file, line = found.origin.file, found.origin.line
         if _RESERVED.fullmatch(found.name):
-            raise InvalidRevision(f"{found.name} is PostgreSQL's own", file=file, line=line)
+            raise InvalidRevision.at(f"{found.name} is PostgreSQL's own", found.origin)
         if found.name in seen:
-            raise InvalidRevision(
-                f"{found.name} is declared twice; the other is in {seen[found.name].origin}", file=file, line=line
-            )
+            raise InvalidRevision.at(f"{found.name} is declared twice; the other is in {seen[found.name].origin}", found.origin)
         seen[found.name] = found
     yield from seen.values()
 
@@ -129,7 +126,7 @@ def _role(role: Declared[Role], key: bytes) -> Resource:
     password = role.value.password
     if password is not None and not secret.references(password, key):
         message = "password: write a reference, {{ secret('file:…') }}: who reads the repository shall not know it"
-        raise InvalidRevision(message, file=role.origin.file, line=role.origin.line)
+        raise InvalidRevision.at(message, role.origin)
     return Resource(f"role:{role.name}", role.value.spec(), origin=role.origin)
 
 
@@ -142,7 +139,7 @@ def _in_order(roles: Mapping[str, Declared[Role]]) -> Iterator[Declared[Role]]:
         around: list[str] = error.args[1]
         origin = roles[around[0]].origin
         message = f"{' is a member of '.join(reversed(around))}: nothing can be a member of itself"
-        raise InvalidRevision(message, file=origin.file, line=origin.line) from None
+        raise InvalidRevision.at(message, origin) from None
 
 
 def mentioned(resource: Resource) -> Iterator[str]:

@@ -48,9 +48,7 @@ class Postgres(Target):
         return collect(parse(files, self.site.key))
 
     def observe(self, desired: State) -> State:
-        for resource in desired:
-            if not self.settings.allows(resource.name):
-                raise _at(resource, f"{resource.name} is not among what agent.toml lets this target own")
+        self.settings.refuse_others(desired)
         found: list[Resource] = []
         with self._server.session() as session:
             self._refuse_unknown(desired, self._roles.names(session))
@@ -99,7 +97,9 @@ class Postgres(Target):
         for resource in desired:
             for role in mentioned(resource):
                 if role not in existing and f"role:{role}" not in declared:
-                    raise _at(resource, f"{resource.name}: there is no role {role!r}, neither here nor in PostgreSQL")
+                    raise InvalidRevision.at(
+                        f"{resource.name}: there is no role {role!r}, neither here nor in PostgreSQL", resource.origin
+                    )
 
     def _refuse_loss(self, target: str, change: Change) -> None:
         """Raises UnsafePlan for what a later commit could not mend."""
@@ -124,8 +124,3 @@ class Postgres(Target):
 
 def _bare(change: Change) -> str:
     return change.name.partition(":")[2]
-
-
-def _at(resource: Resource, message: str) -> InvalidRevision:
-    origin = resource.origin
-    return InvalidRevision(message, file=origin.file if origin else "", line=origin.line if origin else 0)

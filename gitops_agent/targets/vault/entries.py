@@ -101,9 +101,8 @@ class Entries(ResourceType):
     def _refuse_other_engines(self, wanted: Resource) -> None:
         mount = wanted.name.removeprefix("kv:").partition("/")[0]
         if not self._engines.is_kv2(mount):
-            origin = wanted.origin
             message = f"{wanted.name}: {mount}/ is no KV version 2, neither in Vault nor here"
-            raise InvalidRevision(message, file=origin.file if origin else "", line=origin.line if origin else 0)
+            raise InvalidRevision.at(message, wanted.origin)
 
 
 def _declared(document: Document, entry: Entry) -> dict[str, Any]:

@@ -52,10 +52,10 @@ class Mounts(ResourceType):
         for one in declared(files, _Mount, _PATH):
             path = one.name.rstrip("/")
             if path in self._reserved:
-                raise InvalidRevision(f"{path}/ is not for the repository to manage", file=one.origin.file, line=one.origin.line)
+                raise InvalidRevision.at(f"{path}/ is not for the repository to manage", one.origin)
             if one.value.type == "kv-v2":
                 message = 'Vault keeps kv-v2 as type: kv with options: {version: "2"}; write it so'
-                raise InvalidRevision(message, file=one.origin.file, line=one.origin.line)
+                raise InvalidRevision.at(message, one.origin)
             spec = one.value.model_dump()
             spec["config"] = {name: _seconds(name, value) for name, value in spec["config"].items()}
             yield Resource(f"{self.label}:{path}", spec, origin=one.origin)
@@ -123,8 +123,7 @@ def _refuse_another_type(wanted: Resource, found: Mapping[str, Any]) -> None:
     for field in _FIXED:
         if wanted.spec[field] != found.get(field, wanted.spec[field]):
             message = f"{wanted.name} has {field} {found[field]}, which cannot be changed: declare it at another path"
-            origin = wanted.origin
-            raise InvalidRevision(message, file=origin.file if origin else "", line=origin.line if origin else 0)
+            raise InvalidRevision.at(message, wanted.origin)
 
 
 def _spec(found: Mapping[str, Any], wanted: Resource | None) -> Mapping[str, Any]:

@@ -109,9 +109,8 @@ class Paths(ResourceType):
     def _refuse_entries(self, wanted: Resource) -> None:
         mount, _, rest = _path(wanted.name).partition("/")
         if rest.startswith(("data/", "metadata/")) and self._engines.is_kv2(mount):
-            origin = wanted.origin
             message = f"{wanted.name} is an entry of KV version 2: declare it in kv.yaml"
-            raise InvalidRevision(message, file=origin.file if origin else "", line=origin.line if origin else 0)
+            raise InvalidRevision.at(message, wanted.origin)
 
 
 def _refuse_elsewhere(name: str, file: str, line: int) -> None:

@@ -76,9 +76,7 @@ class Vault(Target):
         return state
 
     def observe(self, desired: State) -> State:
-        for resource in desired:
-            if not self.settings.allows(resource.name):
-                raise _not_allowed(resource)
+        self.settings.refuse_others(desired)
         adopted = {name: Note(written) for name, written in self._adopted.notes().items()}
         known = {**adopted, **self._record.look()}
         owned = {name: note for name, note in known.items() if self.settings.allows(name)}
@@ -172,9 +170,3 @@ def _holds_data(change: Change) -> bool:
 
 def _with_losses(change: Change) -> Change:
     return replace(change, destructive=_HOLDING[_label(change.name)].format(change.name)) if _holds_data(change) else change
-
-
-def _not_allowed(resource: Resource) -> InvalidRevision:
-    origin = resource.origin
-    message = f"{resource.name} is not among what agent.toml lets this target own"
-    return InvalidRevision(message, file=origin.file if origin else "", line=origin.line if origin else 0)
