@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 
 from gitops_agent.container.engine import Engine
@@ -10,7 +11,7 @@ from gitops_agent.container.shapes import Container
 from gitops_agent.errors import ApplyFailed, CommandFailed, Unavailable
 from gitops_agent.file_target import tree
 from gitops_agent.targets.nginx.mounts import PublishedMounts
-from gitops_agent.targets.nginx.program import Nginx, Presence, Sight, is_master, is_starting, takes_connections
+from gitops_agent.targets.nginx.program import Nginx, Presence, Sight, is_master, is_starting, processes, takes_connections
 from gitops_agent.targets.nginx.settings import NginxSettings
 from gitops_agent.targets.nginx.verdict import judge
 
@@ -49,15 +50,14 @@ class ContainedNginx(Nginx):
         if not container.running:
             return Sight(Presence.STOPPED)
         try:
-            titles = self._engine.titles(container)
+            titles = processes(partial(self._engine.titles, container), self._is_nginx)
         except Unavailable:
             if (again := self._find()) and again.running:
                 raise
             return Sight(Presence.STOPPED)  # it ended between the two questions
         master = next((pid for pid, title in titles.items() if is_master(title)), 0)
         if not master:
-            starting = any(is_starting(title, self._settings.binary) for title in titles.values())
-            return Sight(Presence.STARTING if starting else Presence.STOPPED)
+            return Sight(Presence.STARTING if any(map(self._is_nginx, titles.values())) else Presence.STOPPED)
         found = ((pid, takes_connections(title)) for pid, title in titles.items())
         return Sight(Presence.RUNNING, {pid: takes for pid, takes in found if takes is not None}, master)
 
@@ -81,6 +81,9 @@ class ContainedNginx(Nginx):
 
     def close(self) -> None:
         self._engine.close()
+
+    def _is_nginx(self, title: str) -> bool:
+        return is_master(title) or is_starting(title, self._settings.binary)
 
     @property
     def _prefix(self) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from gitops_agent import process, secret
 from gitops_agent.errors import ApplyFailed, CommandFailed, Unavailable
 from gitops_agent.file_target.moved import moved
-from gitops_agent.targets.nginx.program import Nginx, Presence, Sight, is_master, is_starting, takes_connections
+from gitops_agent.targets.nginx.program import Nginx, Presence, Sight, is_master, is_starting, processes, takes_connections
 from gitops_agent.targets.nginx.settings import NginxSettings
 from gitops_agent.targets.nginx.staged import borrow
 from gitops_agent.targets.nginx.verdict import judge
@@ -50,7 +50,7 @@ class LocalNginx(Nginx):
 
     def look(self) -> Sight:
         master = self._master()
-        if not master and any(is_starting(_title(pid), self._settings.binary) for pid in _pids()):
+        if not master and any(map(self._is_starting, processes(_titles, self._is_starting).values())):
             return Sight(Presence.STARTING)
         master = master or self._master()  # between the two looks it may have become one
         if not master:
@@ -88,6 +88,9 @@ class LocalNginx(Nginx):
         if not _is_master(self._known_master):
             self._known_master = self._read_pid()
         return self._known_master if _is_master(self._known_master) else 0
+
+    def _is_starting(self, title: str) -> bool:
+        return is_starting(title, self._settings.binary)
 
     def _read_pid(self) -> int:
         path = self._settings.pid
@@ -147,6 +150,10 @@ def _children(pid: int) -> Iterator[int]:
 
 def _pids() -> Iterator[int]:
     return (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
+
+
+def _titles() -> dict[int, str]:
+    return {pid: _title(pid) for pid in _pids()}
 
 
 def _title(pid: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path, PurePath
 from typing import NamedTuple
@@ -70,6 +70,18 @@ def is_starting(title: str, binary: str) -> bool:
     """An nginx that has not got as far as calling itself one, by its command line; `nginx -t` and its like start nothing."""
     program, _, arguments = title.partition(" ")
     return PurePath(program).name == PurePath(binary).name and not {"-t", "-T", "-s", "-v", "-V"} & set(arguments.split())
+
+
+def processes(look: Callable[[], Mapping[int, str]], wanted: Callable[[str], bool]) -> Mapping[int, str]:
+    """Command lines by pid, looked at until one is wanted or nobody came since the look before.
+
+    On its way to the background nginx forks and ends, with its files read and its pid not yet written: a single look can list the
+    first process, find it ended, and have missed the second.
+    """
+    before: Mapping[int, str] = {}
+    while (now := look()).keys() - before.keys() and not any(map(wanted, now.values())):
+        before = now
+    return now
 
 
 def takes_connections(title: str) -> bool | None:

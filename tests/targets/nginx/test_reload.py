@@ -9,9 +9,10 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import dropwhile, pairwise
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +21,7 @@ from gitops_agent.model import HealthStatus
 from tests.conformance.converge import converge, plan
 from tests.conformance.holding import assert_holds, eventually
 from tests.targets.nginx.server import Answer
-from tests.targets.nginx.subject import MAIN, NginxSubject, site
+from tests.targets.nginx.subject import MAIN, InPlaceSubject, NginxSubject, site
 
 pytestmark = pytest.mark.server
 
@@ -83,6 +84,24 @@ def test_nginx_that_is_starting_is_waited_for(switch: NginxSubject) -> None:
         converge(target, switch.second, applied=switch.first)
         assert starting.poll() is not None
     assert time.monotonic() - began > 0.5
+
+
+def test_nginx_on_its_way_to_the_background_is_never_taken_for_stopped(tmp_path: Path, binary: Callable[[str], str]) -> None:
+    """It forks there: its first process has ended, its second has read the old files and not yet written its pid. Taken for
+    stopped, it would not be reloaded."""
+    program = tmp_path / "nginx-of-this-test"  # while others start, too
+    program.symlink_to(binary("nginx"))
+    subject = InPlaceSubject(tmp_path, str(program))
+    converge(subject.target(), subject.first)
+    for _ in range(8):
+        target = subject.target()
+        try:
+            with subject.server.starting_slowly():
+                said = [*iter(lambda: target.health().reason, "")]  # noqa: B023 -- used in this turn
+        finally:
+            subject.server.kill()
+        assert set(dropwhile("nginx is not running".__eq__, said)) == {"nginx is starting"}
+    subject.close()
 
 
 def test_an_error_of_a_reload_that_is_no_bind_is_told_at_once(switch: NginxSubject) -> None:
