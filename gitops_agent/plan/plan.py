@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,6 +44,11 @@ class Plan:
 
     def without(self, *actions: Action) -> Plan:
         return replace(self, changes=tuple(change for change in self.changes if change.action not in actions))
+
+    def sparing(self, spared: Callable[[Change], bool]) -> Plan:
+        """Without the deletions that are spared. What is out of a prune's reach does not count when its size is judged."""
+        kept = tuple(change for change in self.changes if change.action is not Action.DELETE or not spared(change))
+        return replace(self, changes=kept, owned=self.owned - len(self.changes) + len(kept))
 
     @property
     def writes(self) -> bool:

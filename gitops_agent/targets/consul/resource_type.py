@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Collection, Iterator, Sequence
-from typing import ClassVar
 
-from gitops_agent.model import Change, Files, Resource
+from gitops_agent import system_target
+from gitops_agent.model import Change, Resource
 
 
-class ResourceType(ABC):
-    """One type of resource. Its resources are named `<label>:<name>`."""
-
-    label: ClassVar[str]
-    files: ClassVar[re.Pattern[str]]
-    """Which files of the folder declare resources of this type; matched whole."""
-    example: ClassVar[str]
-    """Such files in words, for the error about a file that is none."""
-
-    @abstractmethod
-    def parse(self, files: Files) -> Iterator[Resource]:
-        """What its files say. Raises InvalidRevision."""
-
+class ResourceType(system_target.ResourceType):
     @abstractmethod
     def observe(self, desired: Sequence[Resource], owned: Collection[str]) -> Iterator[Resource]:
         """What there is, `owned` being the names in the record; the foreign too: something adopted is not in the record until its

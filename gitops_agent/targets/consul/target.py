@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from gitops_agent.errors import InvalidRevision
 from gitops_agent.model import HEALTHY, Action, Batch, Change, Files, Health, HealthStatus, Resource, State
 from gitops_agent.plan import Plan
-from gitops_agent.target import Site, Target, collect
+from gitops_agent.system_target import Types, label
+from gitops_agent.target import Site, Target
 from gitops_agent.targets.consul import links
 from gitops_agent.targets.consul.acl import AclType
 from gitops_agent.targets.consul.auth_methods import AuthMethods
@@ -27,8 +27,6 @@ from gitops_agent.targets.consul.settings import ConsulSettings
 from gitops_agent.targets.consul.tokens import Tokens
 from gitops_agent.targets.consul.transaction import Operation
 
-_IGNORED = re.compile(r"\.[^/]*|[^/]*\.md")
-"""`.gitkeep`, `README.md`: for people."""
 _LINKED = {"role": {"policy"}, "token": {"policy", "role"}, "binding-rule": {"auth-method"}}
 """Types that must be looked at to tell whether a link leads somewhere."""
 
@@ -48,7 +46,8 @@ class Consul(Target):
         acl = (*(kind(self._client) for kind in (Policies, Roles, AuthMethods, BindingRules)), self._tokens)
         # In the order in which they need each other.
         self._singles: tuple[SingleType, ...] = (*acl, ConfigEntries(self._client), ExternalNodes(self._client))
-        self._types: tuple[ResourceType, ...] = (*self._singles, self._kv)
+        types: tuple[ResourceType, ...] = (*self._singles, self._kv)
+        self._types = Types(settings.kind, types)
         self._found: set[str] = set()
         self._own = OwnAccess()
 
@@ -60,15 +59,7 @@ class Consul(Target):
         return frozenset(f"{where} {claim}" for claim in claims)
 
     def parse(self, files: Files) -> State:
-        taken: dict[str, dict[str, bytes]] = {kind.label: {} for kind in self._types}
-        for path, content in files.items():
-            kind = next((kind for kind in self._types if kind.files.fullmatch(path)), None)
-            if kind is not None:
-                taken[kind.label][path] = content
-            elif not _IGNORED.fullmatch(path):
-                known = ", ".join(kind.example for kind in self._types)
-                raise InvalidRevision(f"is nothing that a consul folder holds: {known}", file=path)
-        state = collect(resource for kind in self._types for resource in kind.parse(taken[kind.label]))
+        state = self._types.parse(files)
         try:
             self._ownership.check(state.resources.keys())
         except InvalidRevision as error:
@@ -80,13 +71,13 @@ class Consul(Target):
         record = self._ownership.look()
         owned = frozenset(filter(self.settings.allows, record.names))
         # What a target never had to do with is not asked for, and needs no permission.
-        concerned = {_label(name) for name in (*desired.resources, *owned)} | {"kv"}
-        concerned |= {linked for label in concerned for linked in _LINKED.get(label, ())}
+        concerned = {label(name) for name in (*desired.resources, *owned)} | {"kv"}
+        concerned |= {linked for one in concerned for linked in _LINKED.get(one, ())}
         found: list[Resource] = []
         for kind in self._types:
             if kind.label in concerned:
-                wanted = [resource for resource in desired if _label(resource.name) == kind.label]
-                found += kind.observe(wanted, {name for name in owned if _label(name) == kind.label})
+                wanted = [resource for resource in desired if label(resource.name) == kind.label]
+                found += kind.observe(wanted, {name for name in owned if label(name) == kind.label})
         self._found = {resource.name for resource in found}
         if any(isinstance(kind, AclType) and kind.label in concerned for kind in self._types):
             links.check(desired, self._found - owned)
@@ -110,17 +101,17 @@ class Consul(Target):
         names = {change.name for change in changes}
         self._found |= names
         claim = self._ownership.rewriting(self._ownership.record.names | names)
-        singles = [change for change in changes if _label(change.name) != "kv"]
+        singles = [change for change in changes if label(change.name) != "kv"]
         if singles:
             self._ownership.write(claim)
         for change in singles:
             self._single(change).put(change)
             yield (change,)
-        yield from self._kv.apply([change for change in changes if _label(change.name) == "kv"], first=None if singles else claim)
+        yield from self._kv.apply([change for change in changes if label(change.name) == "kv"], first=None if singles else claim)
 
     def _delete(self, changes: Sequence[Change]) -> Iterator[Batch]:
-        keys = [change for change in changes if _label(change.name) == "kv"]
-        singles = [change for change in changes if _label(change.name) != "kv"]
+        keys = [change for change in changes if label(change.name) == "kv"]
+        singles = [change for change in changes if label(change.name) != "kv"]
         if not singles:
             yield from self._kv.apply(keys, last=self._dropping(changes))
             return
@@ -143,7 +134,7 @@ class Consul(Target):
 
     def _looked_at(self, name: str) -> bool:
         """Whether its absence would have been noticed: it is not outside of what this target may own now."""
-        return self.settings.allows(name) and (_label(name) != "kv" or name.startswith(f"kv:{self._prefix}"))
+        return self.settings.allows(name) and (label(name) != "kv" or name.startswith(f"kv:{self._prefix}"))
 
     def health(self) -> Health:
         answer = self._client.read("/v1/status/leader", needs="access to the status")
@@ -161,21 +152,16 @@ class Consul(Target):
         self._client.close()
 
     def _single(self, change: Change) -> SingleType:
-        return next(kind for kind in self._singles if kind.label == _label(change.name))
+        return next(kind for kind in self._singles if kind.label == label(change.name))
 
     def _position(self, change: Change) -> tuple[int, ...]:
         """Where a change stands in a plan: links lead to what is there, when it comes and when it goes."""
-        labels = [kind.label for kind in self._types]
-        place = labels.index(_label(change.name))
-        rank = self._singles[place].rank(change.name) if place < len(self._singles) else 0
-        return (1, -place, -rank) if change.action is Action.DELETE else (0, place, rank)
-
-
-def _label(name: str) -> str:
-    return name.partition(":")[0]
+        kind = self._types.of(change)
+        rank = kind.rank(change.name) if isinstance(kind, SingleType) else 0
+        return (*self._types.position(change), -rank if change.action is Action.DELETE else rank)
 
 
 def _with_losses(change: Change) -> Change:
-    if change.action is Action.DELETE and _label(change.name) == "auth-method":
+    if change.action is Action.DELETE and label(change.name) == "auth-method":
         return replace(change, destructive=f"tokens issued by {change.name}")
     return change

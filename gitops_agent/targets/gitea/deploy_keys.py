@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, ClassVar
 
@@ -29,7 +30,8 @@ class _DeployKey(Declaration):
 
 class DeployKeys(ResourceType):
     label: ClassVar = "key"
-    file: ClassVar = "deploy-keys"
+    files: ClassVar[re.Pattern[str]] = re.compile(r"deploy-keys(-[^/]+)?\.ya?ml")
+    example: ClassVar = "deploy-keys.yaml"
 
     def __init__(self, session: Session) -> None:
         self._session = session

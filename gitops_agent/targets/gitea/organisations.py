@@ -27,7 +27,8 @@ class _Organisation(Declaration):
 
 class Organisations(ResourceType):
     label: ClassVar = "organisation"
-    file: ClassVar = "organisations"
+    files: ClassVar[re.Pattern[str]] = re.compile(r"organisations(-[^/]+)?\.ya?ml")
+    example: ClassVar = "organisations.yaml"
 
     def __init__(self, session: Session) -> None:
         self._session = session

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import urlsplit
 
 from gitops_agent.errors import UnsafePlan
 from gitops_agent.model import Action, Change
+from gitops_agent.plan import Plan
 from gitops_agent.targets.gitea.teams import OWNERS
 
 _HOOK = "/webhook/gitea"
@@ -25,12 +26,12 @@ class OwnAccess:
         self._record = record
         self._context = context
 
-    def refuse_loss(self, target: str, changes: Iterable[Change]) -> None:
+    def refuse_loss(self, plan: Plan) -> None:
         """Raises UnsafePlan: what a commit takes away no later commit could give back."""
-        for change in changes:
+        for change in plan:
             loss = "" if change.action is Action.ADOPT else self._loss(change)
             if loss:
-                raise UnsafePlan(f"{target}: would {change.action} {change.name}, {loss}; change it by hand first")
+                raise UnsafePlan(f"{plan.target}: would {change.action} {change.name}, {loss}; change it by hand first")
 
     def _loss(self, change: Change) -> str:
         label, _, name = change.name.partition(":")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -81,7 +82,8 @@ class _Protection(Declaration):
 
 class Protections(ResourceType):
     label: ClassVar = "protection"
-    file: ClassVar = "branch-protections"
+    files: ClassVar[re.Pattern[str]] = re.compile(r"branch-protections(-[^/]+)?\.ya?ml")
+    example: ClassVar = "branch-protections.yaml"
 
     def __init__(self, session: Session) -> None:
         self._session = session

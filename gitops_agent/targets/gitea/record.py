@@ -28,6 +28,7 @@ class Record:
     def __init__(self, session: Session, repository: str, path: str) -> None:
         self._session = session
         self._path = path
+        self._login = ""
         self._hash = ""
         self._saved: Mapping[str, Note] = {}
         self.repository = repository
@@ -35,7 +36,9 @@ class Record:
         """By name of the resource; changed by who applies, and kept by `save`."""
 
     def look(self, login: str) -> Mapping[str, Note]:
-        """Raises Unavailable when somebody has written nonsense there: without it nothing may be created or pruned."""
+        """`login` is the agent's user. Raises Unavailable when somebody has written nonsense there: without it nothing may be
+        created or pruned."""
+        self._login = login
         self.repository = self.repository or f"{login}/gitops-agent"
         answer = self._session.call("GET", self._url, "the record of what is owned", accept=(404,))
         self._hash, self.notes = "", {}
@@ -50,12 +53,12 @@ class Record:
         self._saved = dict(self.notes)
         return self._saved
 
-    def save(self, login: str) -> None:
+    def save(self) -> None:
         """Writes nothing where nothing changed. Raises Conflict when somebody else wrote it."""
         if self.notes == self._saved:
             return
         if not self._hash:
-            self._make_repository(login)
+            self._make_repository()
         text = json.dumps({"owned": dict(sorted(self.notes.items()))}, indent=1, sort_keys=True)
         body = {"content": base64.b64encode(text.encode()).decode(), "message": f"Own {len(self.notes)} resources"}
         method, more = ("PUT", {"sha": self._hash}) if self._hash else ("POST", {})
@@ -69,13 +72,13 @@ class Record:
     def _url(self) -> str:
         return f"/repos/{self.repository}/contents/{quote(self._path)}"
 
-    def _make_repository(self, login: str) -> None:
+    def _make_repository(self) -> None:
         if self._session.call("GET", f"/repos/{self.repository}", self.repository, accept=(404,)).status == 200:
             return
         owner, _, name = self.repository.partition("/")
         body: dict[str, Any] = {"name": name, "private": True, "description": "Records of gitops-agent", "auto_init": True}
         try:
-            where = "/user/repos" if owner == login else f"/orgs/{owner}/repos"
+            where = "/user/repos" if owner == self._login else f"/orgs/{owner}/repos"
             self._session.call("POST", where, self.repository, json={**body, "default_branch": "main"}, accept=(409,))
         except TokenRefused as error:
             raise TokenRefused(f"make the private repository {self.repository} for the agent's records: {error}") from None

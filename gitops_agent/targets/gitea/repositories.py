@@ -80,7 +80,8 @@ _UNSAID: Mapping[str, Any] = {"default_branch": "main", "default_merge_style": "
 
 class Repositories(ResourceType):
     label: ClassVar = "repository"
-    file: ClassVar = "repositories"
+    files: ClassVar[re.Pattern[str]] = re.compile(r"repositories(-[^/]+)?\.ya?ml")
+    example: ClassVar = "repositories.yaml"
 
     def __init__(self, session: Session) -> None:
         self._session = session

@@ -2,52 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, TypeAlias
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
 from gitops_agent.errors import ApplyFailed
-from gitops_agent.model import Change, Files, Resource
+from gitops_agent.model import Change, Resource
+from gitops_agent.system_target import NotedType
 
 Resources: TypeAlias = Mapping[str, Resource]
 Note: TypeAlias = Mapping[str, Any]
 """What is remembered of one resource, as plain JSON: an `id`, keyed digests of what was `written` and cannot be read, the optional
 fields that were `said`."""
 Notes: TypeAlias = Mapping[str, Note]
-
-
-class ResourceType(ABC):
-    """One type of resource. Its resources are named `<label>:<name>`."""
-
-    label: ClassVar[str]
-    file: ClassVar[str]
-    """Its resources are declared in `<file>.yaml` and `<file>-<anything>.yaml`."""
-
-    @property
-    def files(self) -> re.Pattern[str]:
-        return re.compile(rf"{self.file}(-[^/]+)?\.ya?ml")
-
-    @abstractmethod
-    def parse(self, files: Files) -> Iterator[Resource]:
-        """What its files say. Raises InvalidRevision."""
-
-    @abstractmethod
-    def observe(self, desired: Resources, owned: Notes) -> Iterator[Resource]:
-        """What there is under a desired or an owned name."""
-
-    @abstractmethod
-    def put(self, change: Change) -> Note:
-        """Creates or updates; gives what the record shall say. Raises ApplyFailed, Conflict, Unavailable."""
-
-    @abstractmethod
-    def delete(self, change: Change) -> None:
-        """Deletes; what is gone already is fine."""
-
-    def adopt(self, change: Change) -> Note:  # noqa: ARG002 -- most types have nothing to remember
-        """Takes over what is as declared; gives what there is to remember. Writes nothing to Gitea."""
-        return {}
+ResourceType: TypeAlias = NotedType[Note]
 
 
 def insist(change: Change, made: Mapping[str, Any]) -> None:

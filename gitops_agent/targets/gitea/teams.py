@@ -33,7 +33,8 @@ class _Team(Declaration):
 
 class Teams(ResourceType):
     label: ClassVar = "team"
-    file: ClassVar = "teams"
+    files: ClassVar[re.Pattern[str]] = re.compile(r"teams(-[^/]+)?\.ya?ml")
+    example: ClassVar = "teams.yaml"
 
     def __init__(self, session: Session) -> None:
         self._session = session

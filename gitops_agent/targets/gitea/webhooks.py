@@ -8,6 +8,7 @@ known by its id, and by its address while the record has no id.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
@@ -49,7 +50,8 @@ class _Webhook(Declaration):
 
 class Webhooks(ResourceType):
     label: ClassVar = "webhook"
-    file: ClassVar = "webhooks"
+    files: ClassVar[re.Pattern[str]] = re.compile(r"webhooks(-[^/]+)?\.ya?ml")
+    example: ClassVar = "webhooks.yaml"
 
     def __init__(self, session: Session, key: bytes) -> None:
         self._session = session

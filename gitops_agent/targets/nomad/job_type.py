@@ -25,7 +25,7 @@ _NAMED = 3
 
 class JobType(ResourceType):
     label: ClassVar = "job"
-    files: ClassVar[re.Pattern[str]] = re.compile(rf".*({'|'.join(map(re.escape, (*ENDINGS, VARIABLES)))})")
+    files: ClassVar[re.Pattern[str]] = re.compile(rf"(.*/)?[^./][^/]*({'|'.join(map(re.escape, (*ENDINGS, VARIABLES)))})")
     example: ClassVar = "*.nomad.hcl, *.hcl, *.json, <name>.vars"
 
     def __init__(self, client: Client, memory: Memory, key: bytes, namespace: str) -> None:

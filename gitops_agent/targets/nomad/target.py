@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from gitops_agent.errors import InvalidRevision, UnsafePlan
+from gitops_agent.errors import UnsafePlan
 from gitops_agent.model import Action, Batch, Change, Files, Health, Resource, State
 from gitops_agent.plan import Plan
-from gitops_agent.target import Site, Target, collect
+from gitops_agent.system_target import Types, label
+from gitops_agent.target import Site, Target
 from gitops_agent.targets.nomad.client import Client
 from gitops_agent.targets.nomad.job_type import JobType
 from gitops_agent.targets.nomad.jobs import Jobs
@@ -24,8 +24,6 @@ from gitops_agent.targets.nomad.roles import Roles, refuse_dead_links
 from gitops_agent.targets.nomad.settings import NomadSettings
 from gitops_agent.targets.nomad.variables import Variables
 
-_IGNORED = re.compile(r"(.*/)?(\.[^/]*|[^/]*\.md)")
-"""`.gitkeep`, `README.md`: for people."""
 _WAIT = "4s"
 """Of one blocking query: how long a watch that is to end may take to notice."""
 _PAUSE = 0.5
@@ -47,7 +45,8 @@ class Nomad(Target):
         self._jobs = JobType(*known, settings.namespace)
         variables = Variables(*known, settings.namespace)
         # In the order in which they need each other.
-        self._types: tuple[ResourceType, ...] = (Namespaces(*known), self._policies, Roles(*known), variables, self._jobs)
+        types: tuple[ResourceType, ...] = (Namespaces(*known), self._policies, Roles(*known), variables, self._jobs)
+        self._types = Types(settings.kind, types)
         self._wanted: frozenset[str] = frozenset()
         self._found: frozenset[str] = frozenset()
 
@@ -56,16 +55,7 @@ class Nomad(Target):
         return frozenset(f"{where} {pattern.partition('*')[0]}" for pattern in self.settings.only)
 
     def parse(self, files: Files) -> State:
-        taken: dict[str, dict[str, bytes]] = {kind.label: {} for kind in self._types}
-        for path, content in files.items():
-            if _IGNORED.fullmatch(path):
-                continue
-            kind = next((kind for kind in self._types if kind.files.fullmatch(path)), None)
-            if kind is None:
-                known = ", ".join(kind.example for kind in self._types)
-                raise InvalidRevision(f"is nothing that a nomad folder holds: {known}", file=path)
-            taken[kind.label][path] = content
-        state = collect(resource for kind in self._types for resource in kind.parse(taken[kind.label]))
+        state = self._types.parse(files)
         Record.check(state.resources.keys(), next(iter(files), ""))
         return state
 
@@ -74,15 +64,15 @@ class Nomad(Target):
         owned = frozenset(filter(self.settings.allows, self._record.look() | self._memory.adopted))
         self._wanted = frozenset(desired.resources)
         # What a target never had to do with is not asked for, and needs no permission.
-        concerned = {_label(name) for name in owned | self._wanted} | {self._jobs.label}
+        concerned = {label(name) for name in owned | self._wanted} | {self._jobs.label}
         concerned |= {self._policies.label} if "role" in concerned else set()
         if any(kind.management for kind in self._types if kind.label in concerned):
             demand_management(self._client)
         found: list[Resource] = []
         for kind in self._types:
             if kind.label in concerned:
-                wanted = [resource for resource in desired if _label(resource.name) == kind.label]
-                found += kind.observe(wanted, {name for name in owned if _label(name) == kind.label})
+                wanted = [resource for resource in desired if label(resource.name) == kind.label]
+                found += kind.observe(wanted, {name for name in owned if label(name) == kind.label})
             if isinstance(kind, Namespaces):
                 home = f"{kind.label}:{self.settings.namespace}"
                 self._jobs.namespace_comes(first=home in self._wanted and home not in kind.names)
@@ -92,17 +82,11 @@ class Nomad(Target):
         return State.of(*found)
 
     def review(self, plan: Plan) -> Plan:
-        home = f"namespace:{self.settings.namespace}"
-        kept: list[Change] = []
-        for change in plan:
-            if change.name == self._jobs.own and change.action in (Action.UPDATE, Action.DELETE):
+        for change in plan.only(Action.UPDATE, Action.DELETE):
+            if change.name == self._jobs.own:
                 raise UnsafePlan(f"{plan.target}: would {change.action} {change.name}, which the agent runs in; change it by hand")
-            if change.action is Action.DELETE and change.name.startswith("namespace:"):
-                if not self.settings.allow_destroy or change.name == home:
-                    continue
-                change = replace(change, destructive=change.name)  # noqa: PLW2901
-            kept.append(self._jobs.explained(change))
-        return replace(plan, changes=tuple(sorted(kept, key=self._position)))
+        plan = plan.sparing(self._stays)
+        return self._types.ordered(replace(plan, changes=tuple(self._jobs.explained(_with_losses(change)) for change in plan)))
 
     def apply(self, plan: Plan) -> Iterator[Batch]:
         """Names are claimed before the first thing is written and dropped after the last is deleted. Should the agent die in
@@ -117,7 +101,7 @@ class Nomad(Target):
             self._record.write(self._record.names | {change.name for change in puts})
         try:
             for change in puts:
-                self._type(change).put(change)
+                self._types.of(change).put(change)
                 self._memory.adopted.discard(change.name)
                 yield (change,)
         finally:  # once: a file replaced for each of 200 jobs takes longer than the jobs
@@ -125,7 +109,7 @@ class Nomad(Target):
         self._found |= {change.name for change in puts}
         deletions = plan.only(Action.DELETE).changes
         for change in deletions:
-            self._type(change).delete(change)
+            self._types.of(change).delete(change)
             yield (change,)
         if deletions:
             self._drop({change.name for change in deletions})
@@ -166,17 +150,14 @@ class Nomad(Target):
         self._record.write({name for name in self._record.names - gone if name in there or not self.settings.allows(name)})
         self._remember()
 
+    def _stays(self, change: Change) -> bool:
+        is_home = change.name == f"namespace:{self.settings.namespace}"
+        return label(change.name) == "namespace" and (is_home or not self.settings.allow_destroy)
+
     def _remember(self) -> None:
         self._memory.save(self._record.names | self._wanted)
 
-    def _type(self, change: Change) -> ResourceType:
-        return next(kind for kind in self._types if kind.label == _label(change.name))
 
-    def _position(self, change: Change) -> tuple[int, int]:
-        """Where a change stands in a plan: what others need comes first and goes last."""
-        place = [kind.label for kind in self._types].index(_label(change.name))
-        return (1, -place) if change.action is Action.DELETE else (0, place)
-
-
-def _label(name: str) -> str:
-    return name.partition(":")[0]
+def _with_losses(change: Change) -> Change:
+    lost = change.action is Action.DELETE and label(change.name) == "namespace"
+    return replace(change, destructive=change.name) if lost else change

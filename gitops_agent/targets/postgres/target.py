@@ -67,9 +67,8 @@ class Postgres(Target):
             raise UnsafePlan(f"{plan.target}: would delete everything ({len(deleted)} owned), and allow_destroy is off")
         dropped = {_bare(change) for change in deleted if change.name.startswith("database:")}
         gone = dropped if self.settings.allow_destroy else set()
-        changes = [self._with_losses(change, gone) for change in plan]
-        kept = [change for change in changes if self.settings.allow_destroy or not change.destructive]
-        return replace(plan, changes=tuple(kept))
+        plan = replace(plan, changes=tuple(self._with_losses(change, gone) for change in plan))
+        return plan if self.settings.allow_destroy else plan.sparing(lambda change: bool(change.destructive))
 
     def apply(self, plan: Plan) -> Iterator[Batch]:
         adopted = plan.only(Action.ADOPT).changes

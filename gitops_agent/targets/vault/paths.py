@@ -82,10 +82,10 @@ class Paths(ResourceType):
         """Where Vault cannot delete (an engine's own configuration), it goes with its engine; until then it is nobody's."""
         self._client.delete(_path(change.name))
 
-    def adopt(self, change: Change) -> Note:
+    def adopt(self, change: Change) -> Mapping[str, str]:
         """What cannot be read is taken to be as declared."""
         answer = self._client.read(_path(change.name)).data
-        return Note({field: self._digest(value) for field, value in change.resource.spec.items() if field not in answer})
+        return {field: self._digest(value) for field, value in change.resource.spec.items() if field not in answer}
 
     def _spec(self, wanted: Resource | None, live: Mapping[str, Any], note: Note | None) -> Mapping[str, Any]:
         """The answer in the words of the repository wherever both mean the same."""

@@ -167,10 +167,10 @@ class Tokens(ResourceType):
         if found and found["accessor"] == note.get("accessor"):
             self._issuing.forget(note["secret"])  # it opens nothing any more
 
-    def adopt(self, change: Change) -> Note:
+    def adopt(self, change: Change) -> Mapping[str, str]:
         file = str(change.resource.spec["secret"])
         found = self._issuing.look(self._issuing.kept(file)) or {}
-        return Note({"accessor": str(found.get("accessor", "")), "secret": file})
+        return {"accessor": str(found.get("accessor", "")), "secret": file}
 
     def _note(self, name: str) -> Mapping[str, str]:
         """What is known of a token: from the record, where this run may have written it, else as it was adopted."""

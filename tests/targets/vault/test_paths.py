@@ -10,7 +10,7 @@ import pytest
 
 from gitops_agent.errors import InvalidRevision, UnsafePlan
 from gitops_agent.model import Action, Files
-from gitops_agent.plan import Plan
+from gitops_agent.plan import Limits, Plan, guard
 from gitops_agent.secret import Secret, placeholder
 from gitops_agent.targets.vault import likeness
 from gitops_agent.targets.vault.target import Vault
@@ -164,6 +164,17 @@ def test_engines_are_left_unless_told(make: Make, vault: VaultServer) -> None:
     assert [(change.name, change.destructive) for change in made] == [("engine:two", "all that is in engine:two")]
     converge(make(allow_destroy=True), one, applied=one)
     assert "two/" not in vault.data("sys/mounts")
+
+
+def test_engines_that_are_left_do_not_hide_a_prune_of_all_the_rest(make: Make) -> None:
+    """Failure mode 30."""
+    engines = "".join(f"e{number}: {{type: kv}}\n" for number in range(8))
+    files = {"secrets-engines.yaml": engines.encode(), **{f"policies/p{number}.hcl": b"# none\n" for number in range(3)}}
+    converge(make(), files)
+    made = plan(make(), {}, applied=files)
+    assert {change.name for change in made} == {"policy:p0", "policy:p1", "policy:p2"}
+    with pytest.raises(UnsafePlan, match=r"would delete everything \(3 owned\)"):
+        guard(made, Limits())
 
 
 def test_tuned_values_are_compared_with_what_was_set(make: Make, vault: VaultServer) -> None:
