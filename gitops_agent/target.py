@@ -106,7 +106,11 @@ class Target(ABC):
     @abstractmethod
     def scope(self) -> frozenset[str]:
         """What may be owned, one text a claim: `kv:mini/`, `directory:/srv/nginx`. A claim that is the beginning of another
-        target's claim overlaps it, which is refused at start."""
+        target's claim overlaps it, which is refused at start unless the target `leaves` it."""
+
+    def leaves(self, claim: str) -> bool:  # noqa: ARG002 -- most leave nothing
+        """Whether this target never touches what another one claims, although it lies inside its own scope. Pure."""
+        return False
 
     @abstractmethod
     def parse(self, files: Files) -> State:

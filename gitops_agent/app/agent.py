@@ -37,9 +37,7 @@ class Agent:
         self.token = api_token(settings)
         self.journal: Journal = Journal(settings.state / "journal.sqlite3", keep_runs=settings.keep_runs)
         reconcilers = {name: reconciler(settings, name) for name in settings.environments}
-        refuse_overlaps(
-            {f"{name}/{target.name}": target.scope() for name, built in reconcilers.items() for target in built.targets}
-        )
+        refuse_overlaps({f"{name}/{target.name}": target for name, built in reconcilers.items() for target in built.targets})
         told = {**destinations(settings, reconcilers), **preview_destinations(settings)}
         self.outbox: Outbox = Outbox(self.journal, told)
         self.environments: dict[str, Environment] = {

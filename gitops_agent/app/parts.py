@@ -60,7 +60,7 @@ def reconciler(settings: AgentSettings, name: str, *, source: str = "") -> Recon
     state = settings.state / name
     key = private_file(settings.state / "key", secrets.token_bytes(32))
     built = _targets(environment, name, state, key)
-    refuse_overlaps({target.name: target.scope() for target in built})
+    refuse_overlaps({target.name: target for target in built})
     return Reconciler(
         name,
         source=Source(remote(environment, source), state, name, _signers(environment)),
@@ -95,11 +95,11 @@ def url(settings: AgentSettings) -> str:
     return settings.serve.url or f"http://{settings.serve.listen}"
 
 
-def refuse_overlaps(claims: dict[str, frozenset[str]]) -> None:
+def refuse_overlaps(built: Mapping[str, Target]) -> None:
     """Raises ConfigError where two targets may own the same thing: they would undo each other's work for ever (failure mode 16)."""
-    owned = [(claim, owner) for owner, scope in claims.items() for claim in scope]
+    owned = [(claim, owner) for owner, target in built.items() for claim in target.scope()]
     for (claim, owner), (other_claim, other) in permutations(owned, 2):
-        if owner != other and other_claim.startswith(claim):
+        if owner != other and other_claim.startswith(claim) and not built[owner].leaves(other_claim):
             raise ConfigError(f"targets {owner} and {other} may both own {other_claim!r}; give each its own scope")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from pydantic import Field, field_validator
@@ -24,7 +25,7 @@ class DirectorySettings(TargetSettings):
     """Absolute path of the directory to publish to, the same on the host and in the agent's container."""
     ignore: tuple[str, ...] = ()
     """Paths below `directory` that programs write themselves, with `*` for any text: `["upstreams/*"]`. Never published, compared
-    or healed."""
+    or healed. In place, another target may have a directory that is left out whole: `["nginx/*"]`."""
     secret_mode: str = Field(default="0600", pattern="^0[0-7]{3}$")
     """Mode of files that hold a secret. Other files are 0644."""
     secret_owner: str = Field(default="", pattern="^([0-9]+(:[0-9]+)?)?$")
@@ -37,6 +38,11 @@ class DirectorySettings(TargetSettings):
         if not directory.is_absolute() or ".." in directory.parts or len(directory.parts) < 2:
             raise ValueError("must be an absolute path below /")
         return directory
+
+    def leaves(self, claim: str) -> bool:
+        """Whether `ignore` names all of the directory that another target claims."""
+        below = claim.removeprefix(f"directory:{self.directory}/")
+        return below != claim and any(pattern.endswith("*") and fnmatchcase(below, pattern) for pattern in self.ignore)
 
 
 class FileTargetSettings(DirectorySettings):

@@ -84,6 +84,9 @@ class FileTarget(Target):
     def scope(self) -> frozenset[str]:
         return frozenset({f"directory:{self.settings.directory}/"})
 
+    def leaves(self, claim: str) -> bool:
+        return self.settings.publish is Publish.IN_PLACE and self.settings.leaves(claim)
+
     def parse(self, files: Files) -> State:
         ours = (self._resource(path, content) for path, content in files.items() if not self.ignores(path))
         return State.of(*ours, *self.reads.desired())

@@ -56,6 +56,9 @@ class Compose(Target):
     def scope(self) -> frozenset[str]:
         return frozenset({f"compose:{self.settings.project}/", f"directory:{self.settings.directory}/"})
 
+    def leaves(self, claim: str) -> bool:
+        return self.settings.leaves(claim)
+
     def parse(self, files: Files) -> State:
         return collect([*declared.parse(files, self.settings), *self._files.parse(files)])
 
