@@ -8,9 +8,9 @@ from typing import Any
 
 from gitops_agent.api import Api
 from gitops_agent.bootstrap.ground import Ground
-from gitops_agent.bootstrap.secret_files import read_secret
 from gitops_agent.bootstrap.step import Step
 from gitops_agent.errors import ApplyFailed, Unavailable
+from gitops_agent.secret.files import read_secret
 
 _SERVICE = "gitops-agent"
 _GREEN = 900.0

@@ -16,12 +16,12 @@ from urllib.parse import urlsplit
 from gitops_agent import process
 from gitops_agent.api import Api
 from gitops_agent.bootstrap.blueprint import Blueprint
-from gitops_agent.bootstrap.secret_files import SecretFiles, read_secret
 from gitops_agent.container.engine import Engine
 from gitops_agent.container.shapes import Container
 from gitops_agent.errors import ApplyFailed, Refused, Unavailable
 from gitops_agent.lock import FileLock
 from gitops_agent.reconcile import Reconciler
+from gitops_agent.secret.files import SecretFiles, read_secret
 from gitops_agent.settings import AgentSettings
 
 _TIMEOUT = 60.0

@@ -11,10 +11,10 @@ from typing import Any
 from gitops_agent import process
 from gitops_agent.api import Api
 from gitops_agent.bootstrap.ground import Ground
-from gitops_agent.bootstrap.secret_files import read_secret, write_secret
 from gitops_agent.bootstrap.step import Step, wait_until
 from gitops_agent.errors import Refused, Unavailable
 from gitops_agent.secret import remember
+from gitops_agent.secret.files import read_secret, write_secret
 from gitops_agent.target import TargetSettings
 
 _ACTIVE = 60.0

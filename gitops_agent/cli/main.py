@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from gitops_agent import __version__
-from gitops_agent.cli import begin, bootstrap, check, doctor, look, operate, rollback, run, serve
+from gitops_agent.cli import adopt, begin, bootstrap, check, doctor, look, operate, rollback, run, serve
 from gitops_agent.cli.demo import demo
 from gitops_agent.cli.help import CommandHelp, GroupHelp, paint
 from gitops_agent.cli.hooks import hooks
@@ -22,7 +22,7 @@ FAILED, WRONG, INTERRUPTED = 1, 2, 130
 app = typer.Typer(cls=GroupHelp, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
 
 _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
-    "Begin": (demo, begin.init, bootstrap.bootstrap, serve.serve),
+    "Begin": (demo, begin.init, bootstrap.bootstrap, adopt.adopt, serve.serve),
     "Before a push": (check.check, check.render, hooks),
     "See": (look.status, look.runs, look.show, doctor.doctor),
     "Do": (operate.sync, operate.approve, operate.suspend, operate.resume, run.plan, run.apply, rollback.rollback),

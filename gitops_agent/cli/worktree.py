@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -26,16 +26,23 @@ def read(root: Path) -> Files:
 
     Raises InvalidRevision for what the agent would refuse, ConfigError where there is no directory.
     """
+    with committed(root) as repository:
+        source = Source(Remote(str(repository)), repository.with_name("state"), "check")
+        try:
+            return source.read(source.fetch())
+        finally:
+            source.close()
+
+
+@contextmanager
+def committed(root: Path) -> Iterator[Path]:
+    """A throw-away bare repository whose one commit holds the directory. Raises ConfigError where there is none."""
     if not root.is_dir():
         raise ConfigError(f"{root} is no directory")
     with TemporaryDirectory(prefix="gitops-agent-") as temporary:
         repository = Path(temporary, "repository")
         _commit(root.absolute(), repository)
-        source = Source(Remote(str(repository)), Path(temporary, "state"), "check")
-        try:
-            return source.read(source.fetch())
-        finally:
-            source.close()
+        yield repository
 
 
 def revision(root: Path) -> Revision:

@@ -59,6 +59,39 @@ class Container:
 
 
 @dataclass(frozen=True)
+class Inspected:
+    """A container with what says how it was made. `reference` is how the image was named, `digests` what registries call it;
+    `ports` are where the host offers its TCP ports, `titles` the command lines of its processes, while it runs."""
+
+    container: Container
+    reference: str
+    digests: tuple[str, ...]
+    labels: Mapping[str, str]
+    command: tuple[str, ...]
+    ports: Mapping[int, tuple[str, int]]
+    titles: tuple[str, ...]
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any], titles: tuple[str, ...], digests: tuple[str, ...]) -> Inspected:
+        """From what `inspect` answers."""
+        offered = (found.get("NetworkSettings") or {}).get("Ports") or {}
+        ports = {
+            int(port.partition("/")[0]): (places[0]["HostIp"], int(places[0]["HostPort"]))
+            for port, places in offered.items()
+            if places and port.endswith("/tcp")
+        }
+        return cls(
+            Container.of(found),
+            found["Config"]["Image"],
+            digests,
+            found["Config"].get("Labels") or {},
+            (found["Path"], *found["Args"]),
+            ports,
+            titles,
+        )
+
+
+@dataclass(frozen=True)
 class Exited:
     """A command that ran in a container; both streams together, masked."""
 

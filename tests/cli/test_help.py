@@ -19,6 +19,7 @@ COMMANDS = [
     "demo",
     "init",
     "bootstrap",
+    "adopt",
     "serve",
     "check",
     "render",

@@ -7,20 +7,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from gitops_agent.secret.shapes import SHAPES
+
 FINE = "not-a-secret"
 """Says so: in the line itself, or as an attribute of the file in .gitattributes."""
 
-_UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-_SHAPES = {
-    "a private key": re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----|\bAGE-SECRET-KEY-1[0-9A-Z]{20,}"),
-    "a token of Vault": re.compile(r"\bhv[sbr]\.[\w-]{20,}|(?<![\w.])s\.[A-Za-z0-9]{24}\b"),
-    "a token of Consul or Nomad": re.compile(rf"(?i)(?:token|secret_?-?id)\b[^\n]{{0,12}}?[\s:=\"']({_UUID})\b"),
-    "a token of Gitea": re.compile(r"(?i)(?:token|gitea)[\w-]*\s*[:= ]\s*[\"']?[0-9a-f]{40}\b"),
-    "a token of a public service": re.compile(
-        r"\b(?:gh[pousr]_\w{36}|github_pat_\w{40,}|glpat-[\w-]{20}|AKIA[0-9A-Z]{16}|xox[abpr]-[\w-]{20,})"
-    ),
-    "a password in an address": re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s/:@{}$<>\"']+:[^\s/@{}$<>\"']{3,}@[\w[]"),
-}
 # ` :'password'` is a variable of psql.
 _ASSIGNED = re.compile(
     r"""(?ix) (?: ^ | [\s,{("'._-] ) (?: [\w.-]*[_.-] )?
@@ -42,7 +33,7 @@ def find(file: str, line: str) -> Iterator[str]:
     """What the line seems to hold; nothing when it says that it does not."""
     if FINE in line:
         return
-    found = [what for what, shape in _SHAPES.items() if shape.search(line)]
+    found = [what for what, shape in SHAPES.items() if shape.search(line)]
     yield from found
     prose = file.endswith((".md", ".txt")) or line.lstrip().startswith(("#", "//", "{#", "<!--"))
     if found or prose:

