@@ -33,7 +33,7 @@ class Agent:
 
         if not (url and token_file):
             settings = options.settings(config)
-            url = url or reachable(settings.serve.listen)
+            url = url or settings.serve.reachable
             token_file = token_file or settings.serve.token_file or settings.state / "token"
         try:
             token = token_file.read_text().strip()
@@ -72,9 +72,3 @@ class Agent:
         if answer.status in _SAID:
             raise Refused(str(answer.data.get("error", answer.text)))
         return answer.data
-
-
-def reachable(listen: str) -> str:
-    """An agent that listens on all addresses is asked on loopback."""
-    host, _, port = listen.rpartition(":")
-    return f"http://{'127.0.0.1' if host in ('', '0.0.0.0', '[::]', '*') else host}:{port}"  # noqa: S104

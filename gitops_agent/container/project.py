@@ -28,6 +28,11 @@ class ProjectEngine:
             listed = self._api.containers(all=True, filters=self._mine)
         return [member(found) for found in listed if found["Labels"].get(f"{LABEL}oneoff") != "True"]
 
+    def clock(self) -> float:
+        """The time on the engine's machine, in seconds since 1970."""
+        with naming("its time"):
+            return seconds(str(self._api.info()["SystemTime"]))
+
     def networks(self) -> Mapping[str, str]:
         """Names of its networks by what the project calls them."""
         with naming(f"networks of {self._project}"):

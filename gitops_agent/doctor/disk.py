@@ -1,4 +1,4 @@
-"""No disk that the agent or its files are on is nearly full."""
+"""No disk that the agent, its files or Docker's data are on is nearly full."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 from gitops_agent.doctor.finding import Finding, Findings
 
 _FULL = 0.9
+_LITTLE = 100 << 20
+"""Bytes below which a disk counts as full, however large it is."""
 
 
 def look(directories: Iterable[Path], full: float = _FULL) -> Findings:
@@ -22,5 +24,6 @@ def look(directories: Iterable[Path], full: float = _FULL) -> Findings:
         usage = shutil.disk_usage(there)
         used = 1 - usage.free / usage.total
         said = f"{used:.0%} used, {usage.free >> 20} MiB free"
-        well = used < full
-        yield Finding("disk", str(there), well, said, "" if well else "docker system df; docker image prune --all; df -h")
+        well = used < full and usage.free > _LITTLE
+        remedy = f"df -h {there}; docker system df; docker image prune; docker builder prune"
+        yield Finding("disk", str(there), well, said, "" if well else remedy)

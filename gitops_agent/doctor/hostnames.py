@@ -1,8 +1,7 @@
-"""Every hostname of the values answers through nginx, with a certificate that is trusted and has time left, and has a backend."""
+"""Every hostname of the values answers through nginx, with a certificate that is trusted and has time left, and is known here."""
 
 from __future__ import annotations
 
-import re
 import socket
 import ssl
 import time
@@ -16,11 +15,14 @@ from typing import Any
 from gitops_agent import moments
 from gitops_agent.api import cause
 from gitops_agent.doctor.finding import Finding, Findings
+from gitops_agent.doctor.stack import Stack
 
 _SOON = 7 * 86400.0
 """Seconds that a certificate must have left: the agent renews long before that."""
 _TIMEOUT = 4.0
 _EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 -- what is published, not where we listen
+_EXPIRED, _MISMATCH = 10, 62
+"""What OpenSSL finds wrong with a certificate."""
 
 
 class _Through(HTTPSConnection):
@@ -39,9 +41,13 @@ class _Through(HTTPSConnection):
             raise
 
 
-def look(values: Mapping[str, Any]) -> Findings:
-    root = Path(values["root"])
-    authority = root / "certificates/current/ca.pem"
+def full(host: Mapping[str, Any], values: Mapping[str, Any]) -> str:
+    name = str(host["name"])
+    return name if "." in name else f"{name}.{values['domain']}"
+
+
+def look(values: Mapping[str, Any], stack: Stack) -> Findings:
+    authority = Path(values["root"]) / "certificates/current/ca.pem"
     try:
         context = ssl.create_default_context(cafile=str(authority) if authority.exists() else None)
     except ssl.SSLError:
@@ -52,19 +58,12 @@ def look(values: Mapping[str, Any]) -> Findings:
     place = _reachable((address, published["https"]), ("nginx", 443))
     if place is None:
         said = f"nothing listens at {address}:{published['https']}"
-        yield Finding("hostnames", "nginx", False, said, f"docker start {values.get('project', '')}-nginx-1")
+        yield Finding("hostnames", "nginx", False, said, f"docker start {stack.container('nginx')}; {stack.logs('nginx')}")
         return
-    names = [
-        (host, f"{host['name']}" if "." in host["name"] else f"{host['name']}.{values['domain']}")
-        for host in values["hostnames"]
-        if host.get("service") not in values.get("without", ())
-    ]
-    with ThreadPoolExecutor(len(names), "hostname") as pool:
-        yield from pool.map(lambda one: _answers(one[1], one[0].get("probe", "/"), place, context), names)
-    for host, name in names:
-        if service := host.get("consul"):
-            yield _upstream(root / "upstreams/http", service, name)
-    yield from _resolved([name for _, name in names], address)
+    there = [host for host in values["hostnames"] if host.get("service") not in values.get("without", ())]
+    with ThreadPoolExecutor(len(there) or 1, "hostname") as pool:
+        yield from pool.map(lambda host: _answers(host, full(host, values), place, context, stack), there)
+    yield _resolved([full(host, values) for host in there], address)
 
 
 def _reachable(*places: tuple[str, int]) -> tuple[str, int] | None:
@@ -78,53 +77,54 @@ def _reachable(*places: tuple[str, int]) -> tuple[str, int] | None:
     return None
 
 
-def _answers(name: str, path: str, place: tuple[str, int], context: ssl.SSLContext) -> Finding:
+def _answers(host: Mapping[str, Any], name: str, place: tuple[str, int], context: ssl.SSLContext, stack: Stack) -> Finding:
     found = partial(Finding, "hostnames", name)
+    path = host.get("probe", "/")
     connection = _Through(name, place, context)
     try:
         connection.connect()
         ends = ssl.cert_time_to_seconds(str((connection.sock.getpeercert() or {})["notAfter"]))
         connection.request("GET", path)
         status = connection.getresponse().status
-    except ssl.SSLCertVerificationError as error:
-        return found(False, f"its certificate is not valid: {error.verify_message}", "gitops-agent sync renews it; nginx -s reload")
+    except ssl.SSLError as error:
+        return found(False, *_untrusted(error, stack))
     except (OSError, HTTPException) as error:
         why = cause(error) if isinstance(error, OSError) else str(error)
-        return found(False, f"does not answer: {why}", "is it in `hostnames:` of values/? gitops-agent sync")
+        return found(False, f"does not answer: {why}", stack.logs("nginx"))
     finally:
         connection.close()
     if status >= 500:
-        return found(False, f"answers {status}: its backend is away", f"docker logs of the backend; curl -v https://{name}{path}")
+        backend = stack.logs(host["service"]) if "service" in host else f"its upstream below; curl -v https://{name}{path}"
+        return found(False, f"answers {status}: its backend is away", backend)
     left = ends - time.time()
     said = f"answers {status}, certificate for {moments.duration(left)}"
-    return found(left > _SOON, said, "" if left > _SOON else "gitops-agent sync renews it")
+    return found(left > _SOON, said, "" if left > _SOON else _renewal(stack))
 
 
-def _upstream(directory: Path, service: str, name: str) -> Finding:
-    """consul-template writes a server that is `down` for a group without instances: nginx would not start with none."""
-    file = directory / f"{service.replace('-', '_').replace('.', '_')}.conf"
-    found = partial(Finding, "hostnames", f"upstream of {name}")
-    try:
-        servers = re.findall(r"^\s*server\s+(\S+)(?![^;]*\bdown\b)[^;]*;", file.read_text(), re.MULTILINE)
-    except OSError as error:
-        return found(False, f"{file}: {error.strerror}", "docker logs of consul-template")
-    if not servers:
-        return found(
-            False, f"is empty: Consul knows no healthy {service}", f"nomad job status; consul catalog nodes -service={service}"
-        )
-    return found(True, ", ".join(servers))
+def _untrusted(error: ssl.SSLError, stack: Stack) -> tuple[str, str]:
+    """What is said, and what to do."""
+    code = error.verify_code if isinstance(error, ssl.SSLCertVerificationError) else 0
+    if error.reason == "TLSV1_UNRECOGNIZED_NAME" or code == _MISMATCH:
+        return "nginx has no server for it", "add it to `hostnames:` of values/common.yaml, and push; gitops-agent sync"
+    if code == _EXPIRED:
+        return "its certificate has expired", _renewal(stack)
+    why = error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else str(error.reason or error)
+    return f"its certificate is not trusted: {why}", _renewal(stack)
 
 
-def _resolved(names: list[str], address: str) -> Findings:
+def _renewal(stack: Stack) -> str:
+    return f"gitops-agent sync renews it; {stack.inside('nginx', 'nginx -s reload')}"
+
+
+def _resolved(names: list[str], address: str) -> Finding:
     unknown = []
     for name in names:
         try:
             socket.getaddrinfo(name, 443)
         except OSError:
             unknown.append(name)
-    if unknown:
-        line = f"{address} {' '.join(unknown)}"
-        said = f"{len(unknown)} of {len(names)} names are not known on this host"
-        yield Finding("hostnames", "name resolution", False, said, f"echo '{line}' | sudo tee -a /etc/hosts")
-    else:
-        yield Finding("hostnames", "name resolution", True, "this host knows every name")
+    if not unknown:
+        return Finding("hostnames", "name resolution", True, "this host knows every name")
+    line = f"{address} {' '.join(unknown)}"
+    said = f"{len(unknown)} of {len(names)} names are not known on this host"
+    return Finding("hostnames", "name resolution", False, said, f"echo '{line}' | sudo tee -a /etc/hosts")

@@ -180,6 +180,12 @@ class ServeSettings(_Settings):
     metrics_token_file: Path | None = None
     """File with a bearer token that opens `/metrics` and nothing else, for Prometheus. Read at start."""
 
+    @property
+    def reachable(self) -> str:
+        """Where programs on this host find it: one that listens on all addresses is asked on loopback."""
+        host, _, port = self.listen.rpartition(":")
+        return f"http://{'127.0.0.1' if host in ('', '0.0.0.0', '[::]', '*') else host}:{port}"  # noqa: S104
+
 
 class VaultSecretSettings(_Settings):
     """`[secrets.vault]`: the Vault or OpenBao that serves `secret("MOUNT/PATH#KEY")`, from KV version 2."""

@@ -184,7 +184,7 @@ class Attempt:
                 "trigger": run.trigger,
                 "revision": str(run.revision),
                 "outcome": str(run.outcome),
-                "seconds": round(run.ended - run.started, 3),
+                "seconds": round(max(0.0, run.ended - run.started), 3),
                 "said": run.message,
             },
         )

@@ -27,13 +27,14 @@ Cli = Callable[..., Ended]
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
-    """`cli("check", repo, cwd=…, env=…)` runs `gitops-agent check <repo>` to its end."""
+    """`cli("check", repo, cwd=…, env=…, stdin=…)` runs `gitops-agent check <repo>` to its end."""
 
-    def run(*arguments: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> Ended:
+    def run(*arguments: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None, stdin: str = "") -> Ended:
         done = subprocess.run(
             [sys.executable, "-W", "error", "-m", "gitops_agent", *map(str, arguments)],
             capture_output=True,
             text=True,
+            input=stdin,
             cwd=cwd or tmp_path,
             env={**os.environ, "COLUMNS": "100", **(env or {})},
             timeout=60,

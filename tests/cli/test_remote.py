@@ -116,13 +116,27 @@ def test_doctor(cli: Cli, world: World) -> None:
     assert "is not running" in ended.out
     assert sorted(world.path.rglob("*")) == before, "it left something behind"
     world.push({"pages/bad.j2": "{{ nothing }}"})
-    found = {finding["what"]: finding for finding in json.loads(cli("doctor", "--json").out)}
-    assert [found[f"live: {what}"]["ok"] for what in ("source", "newest commit", "pages")] == [True, False, True]
-    world.configure(token_file='"/nowhere/token"', notify_file='"/nowhere/notify"')
+    found = {finding["what"]: finding for finding in json.loads(cli("doctor", "--json").out) if finding["environment"] == "live"}
+    assert [found[what]["ok"] for what in ("source", "newest commit", "pages")] == [True, False, True]
+
+
+def test_doctor_repairs_what_it_may(cli: Cli, world: World) -> None:
+    """Only with --fix, and only what is agreed to; --yes agrees."""
+    token = world.path / "token-of-the-bot"
+    token.write_text("a-token-of-the-bot")
+    token.chmod(0o644)
+    world.configure(token_file=f'"{token}"', notify_file='"/nowhere/notify"')
     ended = cli("doctor")
     assert ended.status == 1
-    assert "✗ live: token_file" in ended.out
-    assert "✗ live: notify_file" in ended.out
+    assert f"✗ token_file                  {token} can be read by everybody\n      → chmod 600 {token}" in ended.out
+    assert "✗ notify_file" in ended.out
+    assert ended.out.endswith(
+        f"✗ {ended.out.count(' ✗ ') + ended.out.count(' ✓ ')} looks: {ended.out.count(' ✓ ')} well, 2 wrong\n"
+    )
+    refused = cli("doctor", "--fix", stdin="n\n")
+    assert (refused.status, f"chmod 600 {token}? [y/N]" in refused.err, token.stat().st_mode & 0o777) == (1, True, 0o644)
+    assert "1 wrong" in cli("doctor", "--fix", "--yes").out
+    assert token.stat().st_mode & 0o777 == 0o600
 
 
 def test_doctor_sees_the_running_agent(cli: Cli, served: World) -> None:

@@ -67,9 +67,9 @@ class World:
         file = self.pages / "current" / name
         return file.read_text() if file.exists() else None
 
-    def serve(self) -> None:
-        """Starts the agent, and waits until it made its token."""
-        command = [sys.executable, "-m", "gitops_agent", "serve", "--config", self.toml]
+    def serve(self, *program: str) -> None:
+        """Starts the agent, and waits until it made its token. `program` are options of Python instead of `-m gitops_agent`."""
+        command = [sys.executable, *(program or ("-m", "gitops_agent")), "serve", "--config", self.toml]
         with (self.path / "agent.log").open("ab") as log:
             self._agent = subprocess.Popen(command, stderr=log)
         eventually(self._has_looked)

@@ -1,108 +1,68 @@
-"""Hostnames through a real nginx: certificates by the agent's own authority, upstreams as consul-template writes them."""
+"""Hostnames through a real nginx: certificates by an authority of the test's, backends, names that this host knows."""
 
 from __future__ import annotations
 
-import datetime as dt
-import socket
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-from gitops_agent.doctor import hostnames
+from gitops_agent.doctor import hostnames, upstreams
 from tests.doctor.conftest import bad
+from tests.doctor.nginx import Nginx
+from tests.doctor.stage import STACK
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
-_CONF = """
-daemon off; pid {root}/pid; error_log {root}/log;
-events {{}}
-http {{
-  access_log off;
-  client_body_temp_path {root}/t1; proxy_temp_path {root}/t2; fastcgi_temp_path {root}/t3;
-  uwsgi_temp_path {root}/t4; scgi_temp_path {root}/t5;
-  ssl_certificate_key {root}/key.pem;
-  server {{ listen 127.0.0.1:{port} ssl; server_name good.localhost; ssl_certificate {root}/good.pem; return 204; }}
-  server {{ listen 127.0.0.1:{port} ssl; server_name old.localhost; ssl_certificate {root}/old.pem; return 204; }}
-  server {{ listen 127.0.0.1:{port} ssl; server_name away.localhost; ssl_certificate {root}/away.pem; return 502; }}
-}}
-"""
 
 
 @pytest.fixture
-def values(binary: Callable[[str], str], free_port: Callable[[], int], public_path: Path) -> Iterator[dict[str, Any]]:
-    port = free_port()
-    _certificates(public_path)
-    (public_path / "nginx.conf").write_text(_CONF.format(root=public_path, port=port))
-    command = [binary("nginx"), "-p", str(public_path), "-e", str(public_path / "log"), "-c", str(public_path / "nginx.conf")]
-    server = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-    for _ in range(200):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        time.sleep(0.02)
-    publish = {"address": "127.0.0.1", "https": port}
-    yield {"root": str(public_path), "domain": "localhost", "publish": publish, "hostnames": [{"name": "good"}]}
-    server.terminate()
-    server.wait()
+def nginx(binary: Callable[[str], str], free_port: Callable[[], int], public_path: Path) -> Iterator[Nginx]:
+    server = Nginx(binary("nginx"), public_path, free_port())
+    for name in ("good", "away"):
+        server.sign(name, 30)
+    server.serve(good=204, away=502)
+    yield server
+    server.stop()
 
 
-def _certificates(root: Path) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    pem = serialization.Encoding.PEM
-    (root / "key.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-    now = dt.datetime.now(dt.UTC)
-    issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
-    (root / "certificates/current").mkdir(parents=True)
-
-    def made(name: str, days: int, *, ca: bool = False) -> bytes:
-        subject = issuer if ca else x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        builder = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key())
-        builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now - dt.timedelta(days=30))
-        builder = builder.not_valid_after(now + dt.timedelta(days=days))
-        builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(f"{name}.localhost")]), critical=False)
-        return builder.sign(key, hashes.SHA256()).public_bytes(pem)
-
-    (root / "certificates/current/ca.pem").write_bytes(made("ca", 60, ca=True))
-    for name, days in (("good", 30), ("old", -1), ("away", 30)):
-        (root / f"{name}.pem").write_bytes(made(name, days))
+def test_a_backend_that_is_away(nginx: Nginx) -> None:
+    nginx.values["hostnames"] = [{"name": "good"}, {"name": "away", "service": "pgadmin"}]
+    (wrong,) = [one for one in hostnames.look(nginx.values, STACK) if not one.ok and one.what != "name resolution"]
+    assert (wrong.what, wrong.said) == ("away.localhost", "answers 502: its backend is away")
+    assert wrong.remedy == "docker logs --tail 50 mini-pgadmin-1"
+    nginx.values["without"] = ["pgadmin"]  # nobody misses what this mini-cloud does without
+    assert "away.localhost" not in bad(hostnames.look(nginx.values, STACK))
 
 
-def test_each_hostname_is_told_what_is_wrong_with_it(values: dict[str, Any]) -> None:
-    wrong = bad(finding for finding in hostnames.look(values) if finding.what != "name resolution")
-    assert wrong == {}
-    values["hostnames"] = [{"name": name} for name in ("good", "old", "away", "missing")]
-    wrong = bad(finding for finding in hostnames.look(values) if finding.what != "name resolution")
-    assert sorted(wrong) == ["away.localhost", "missing.localhost", "old.localhost"]
-    assert "certificate has expired" in wrong["old.localhost"]
-    assert wrong["away.localhost"] == "answers 502: its backend is away"
+def test_a_certificate_of_somebody_else(nginx: Nginx) -> None:
+    (nginx.root / "certificates/current/ca.pem").write_text(Path("/etc/ssl/certs/ca-certificates.crt").read_text())
+    assert "is not trusted" in bad(hostnames.look(nginx.values, STACK))["good.localhost"]
 
 
-def test_nobody_misses_what_this_mini_cloud_does_without(values: dict[str, Any]) -> None:
-    values["hostnames"] = [{"name": "good"}, {"name": "away", "service": "pgadmin"}]
-    values["without"] = ["pgadmin"]
-    assert "away.localhost" not in bad(hostnames.look(values))
-
-
-def test_an_upstream_without_an_instance(values: dict[str, Any]) -> None:
-    directory = Path(values["root"], "upstreams/http")
-    directory.mkdir(parents=True)
-    values["hostnames"] = [{"name": "good", "consul": "example-server"}]
-    file = directory / "example_server.conf"
-    file.write_text("upstream example_server {\n    server 127.0.0.1:9 down; # keeps it valid\n}\n")
-    assert "is empty" in bad(hostnames.look(values))["upstream of good.localhost"]
-    file.write_text("upstream example_server {\n    server 127.0.0.1:9 down;\n    server 192.0.2.1:80 max_fails=0;\n}\n")
-    assert "upstream of good.localhost" not in bad(hostnames.look(values))
-
-
-def test_a_name_that_this_host_does_not_know(values: dict[str, Any]) -> None:
-    values["hostnames"] = [{"name": "nowhere.invalid"}]
-    (finding,) = [one for one in hostnames.look(values) if one.what == "name resolution"]
+def test_a_name_that_this_host_does_not_know(nginx: Nginx) -> None:
+    nginx.values["hostnames"] = [{"name": "nowhere.invalid"}]
+    (finding,) = [one for one in hostnames.look(nginx.values, STACK) if one.what == "name resolution"]
     assert finding.remedy == "echo '127.0.0.1 nowhere.invalid' | sudo tee -a /etc/hosts"
+
+
+def test_an_nginx_that_does_not_run(nginx: Nginx) -> None:
+    nginx.stop()
+    (finding,) = hostnames.look(nginx.values, STACK)
+    assert finding.said == f"nothing listens at 127.0.0.1:{nginx.port}"
+    assert "docker start mini-nginx-1" in finding.remedy
+
+
+def test_an_upstream_that_nginx_cannot_reach(tmp_path: Path) -> None:
+    """The job registered its container's address."""
+    file = tmp_path / "upstreams/http/example_server.conf"
+    file.parent.mkdir(parents=True)
+    values = {"root": str(tmp_path), "domain": "localhost", "hostnames": [{"name": "example", "consul": "example-server"}]}
+    values["workers"] = {"network": "192.168.64.0/24"}
+    (wrong,) = upstreams.look(values, None, STACK)
+    assert (wrong.said, wrong.remedy) == (f"{file}: No such file or directory", "docker logs --tail 50 mini-consul-template-1")
+    file.write_text("upstream example_server {\n    server 127.0.0.1:9 down;\n    server 10.88.0.2:80 max_fails=0;\n}\n")
+    (wrong,) = upstreams.look(values, None, STACK)
+    assert "10.88.0.2:80 is not in the workers' network" in wrong.said
+    assert 'address_mode = "host"' in wrong.remedy
+    file.write_text("upstream example_server {\n    server 192.168.64.15:24095 max_fails=0;\n}\n")
+    assert bad(upstreams.look(values, None, STACK)) == {}

@@ -1,101 +1,91 @@
-"""What the doctor names in systems that CI cannot install, by answers in the shape of the real ones; disks."""
+"""What else the doctor names in systems that CI cannot install, by fakes and by answers in the shape of the real ones."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gitops_agent.doctor import disk, gitea, grafana, logs, nomad, prometheus
-from gitops_agent.settings.models import ServeSettings
-from gitops_agent.targets.gitea.settings import GiteaSettings
+from gitops_agent.doctor import grafana, logs, nomad, prometheus
 from gitops_agent.targets.grafana import TARGET as GRAFANA
-from gitops_agent.targets.loki import TARGET as LOKI
 from gitops_agent.targets.nomad.settings import NomadSettings
 from gitops_agent.targets.prometheus import TARGET as PROMETHEUS
-from gitops_agent.targets.promtail import TARGET as PROMTAIL
 from tests.doctor.conftest import Answers, bad
+from tests.doctor.fake_stages import loki_settings
+from tests.doctor.stage import STACK
+from tests.fakes.logs import FakeLoki, FakePromtail
+from tests.fakes.nomad import MANAGEMENT, FakeNomad
+from tests.fakes.nomad_nodes import Node
 
 Serve = Callable[[Answers], str]
-_NODE = {"ID": "1", "Name": "worker1", "Drain": False, "SchedulingEligibility": "eligible", "Address": "192.0.2.1"}
 
 
-@pytest.mark.parametrize(("status", "wrong"), [("ready", {}), ("down", {"worker worker1": "down at 192.0.2.1"})])
-def test_a_nomad_worker_that_is_gone(serve: Serve, status: str, wrong: dict[str, str]) -> None:
-    url = serve({"GET /v1/status/leader": (200, '"127.0.0.1:4647"'), "GET /v1/nodes": (200, [{**_NODE, "Status": status}])})
-    assert bad(nomad.look(NomadSettings(kind="nomad", name="nomad", address=url))) == wrong
+@pytest.fixture
+def cluster(tmp_path: Path) -> tuple[FakeNomad, NomadSettings]:
+    (tmp_path / "token").write_text(MANAGEMENT)
+    fake = FakeNomad()
+    return fake, NomadSettings(kind="nomad", name="nomad", address=fake.url, token_file=tmp_path / "token")
 
 
-def test_a_scrape_target_that_is_down(serve: Serve) -> None:
-    up = {"health": "up", "labels": {"instance": "a"}, "lastError": "", "scrapePool": "consul", "scrapeUrl": "http://a"}
-    down = {**up, "health": "down", "scrapePool": "gitea", "lastError": "connection refused"}
-    answers: Answers = {"GET /api/v1/targets": (200, {"data": {"activeTargets": [up]}})}
-    settings = PROMETHEUS.Settings.model_validate({"kind": "prometheus", "name": "p", "directory": "/x", "address": serve(answers)})
-    assert bad(prometheus.look(settings)) == {}
-    answers["GET /api/v1/targets"] = 200, {"data": {"activeTargets": [up, down]}}
-    assert bad(prometheus.look(settings)) == {"scrape gitea": "a is down: connection refused"}
+def test_a_nomad_without_leader_workers_or_runtime(cluster: tuple[FakeNomad, NomadSettings]) -> None:
+    with cluster[0] as fake:
+        assert bad(nomad.look(cluster[1], STACK)) == {"workers": "no worker has joined: no job can run"}
+        fake.nodes.joined.append(Node("worker1", "192.168.64.15", "192.168.64.15:4646", runtime=False))
+        assert list(bad(nomad.look(cluster[1], STACK))) == ["containers on worker1"]
+        fake.nodes.leader = ""
+        assert list(bad(nomad.look(cluster[1], STACK))) == ["leader"]
 
 
-def test_loki_not_ready_and_without_logs(serve: Serve) -> None:
-    answers: Answers = {"GET /ready": (503, "Ingester not ready")}
-    settings = LOKI.Settings.model_validate(
-        {"kind": "loki", "name": "l", "directory": "/x", "address": serve(answers), "reload": ["true"]}
-    )
-    assert bad(logs.loki(settings)) == {"ready": "is not ready: Ingester not ready"}
-    answers["GET /ready"] = 200, "ready"
-    answers["GET /loki/api/v1/labels"] = 200, {"status": "success"}
-    assert bad(logs.loki(settings)) == {"logs": "has got no line for 15 minutes"}
-    answers["GET /loki/api/v1/labels"] = 200, {"data": ["job"]}
-    answers["GET /loki/api/v1/query_range"] = 200, {"data": {"result": [{"values": [["1", "x"]]}]}}
-    assert bad(logs.loki(settings)) == {}
+def test_a_system_that_nobody_scrapes(serve: Serve) -> None:
+    up = {"health": "up", "labels": {"instance": "a"}, "lastError": "", "scrapePool": "consul", "scrapeUrl": "http://vault:8200/x"}
+    denied = {**up, "health": "down", "scrapePool": "nomad", "lastError": "server returned HTTP status 403 Forbidden"}
+    url = serve({"GET /api/v1/targets": (200, {"data": {"activeTargets": [up, denied]}})})
+    table = {"kind": "prometheus", "name": "p", "directory": "/x", "address": url}
+    found = [
+        finding
+        for finding in prometheus.look(PROMETHEUS.Settings.model_validate(table), STACK, ["consul", "vault", "nomad", "gitea"])
+        if not finding.ok
+    ]
+    assert [finding.what for finding in found] == ["scrape nomad", "scrape gitea"]
+    assert found[0].remedy.startswith("its token is refused")
+    assert found[1].said == "nobody scrapes its metrics"
 
 
-def test_promtail_that_ships_nothing(serve: Serve) -> None:
-    answers: Answers = {"GET /ready": (200, "Ready"), "GET /metrics": (200, 'promtail_sent_entries_total{host="l"} 0\n')}
-    settings = PROMTAIL.Settings.model_validate(
-        {"kind": "promtail", "name": "p", "directory": "/x", "address": serve(answers), "reload": ["true"]}
-    )
-    assert bad(logs.promtail(settings)) == {"ships": "has shipped no line since it started"}
-    answers["GET /metrics"] = 200, 'promtail_sent_entries_total{host="l"} 7\n'
-    assert bad(logs.promtail(settings)) == {}
+def test_a_loki_that_gets_nothing() -> None:
+    loki = FakeLoki()
+    try:
+        assert bad(logs.loki(loki_settings(loki.url), STACK)) == {"logs": "has got no line for 15 minutes"}
+        FakePromtail(loki.url).read("a line")
+        found = {finding.what: finding.said for finding in logs.loki(loki_settings(loki.url), STACK)}
+        assert found["logs"] == "has lines of the last 15 minutes, from 1 values of `service`"
+        loki.streams[0]["values"] = [["1", "of 1970"]]
+        assert list(bad(logs.loki(loki_settings(loki.url), STACK))) == ["logs"]
+    finally:
+        loki.stop()
 
 
-def test_grafana_without_data_sources(serve: Serve, tmp_path: Path) -> None:
+_PROMETHEUS = {"id": 1, "uid": "prom", "name": "Prometheus", "type": "prometheus", "url": "http://prometheus:9090"}
+_LOKI = {"id": 2, "uid": "loki", "name": "Loki", "type": "loki", "url": "http://loki:3100"}
+_NEWER: Answers = {
+    "GET /api/datasources/uid/prom/health": (200, {"status": "OK", "message": "Successfully queried the Prometheus API."}),
+    "GET /api/datasources/uid/loki/health": (400, {"status": "ERROR", "message": "dial tcp: connection refused"}),
+}
+_OLDER: Answers = {
+    "GET /api/datasources/proxy/1/api/v1/query": (200, {"status": "success"}),
+    "GET /api/datasources/proxy/2/loki/api/v1/labels": (502, ""),
+}
+
+
+@pytest.mark.parametrize(("answers", "why"), [(_NEWER, "dial tcp: connection refused"), (_OLDER, "502")], ids=["12", "7.5"])
+def test_a_data_source_that_does_not_answer_grafana(answers: Answers, why: str, serve: Serve, tmp_path: Path) -> None:
+    """Newer ones say how a data source is; before 9 it is asked through Grafana."""
     (tmp_path / "password").write_text("secret-of-grafana")
-    url = serve({"GET /api/health": (200, {"database": "ok"}), "GET /api/datasources": (200, [])})
-    table = {"kind": "grafana", "name": "g", "directory": "/x", "address": url, "password_file": tmp_path / "password"}
-    assert bad(grafana.look(GRAFANA.Settings.model_validate(table))) == {"data sources": "has none"}
-
-
-def test_a_bot_token_that_was_revoked(serve: Serve, tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("a-token-of-the-bot")
-    url = serve({"GET /api/v1/user": (401, {"message": "invalid username, password or token"})})
-    settings = GiteaSettings(kind="gitea", name="gitea", address=url, token_file=tmp_path / "token", source="a/b")
-    assert "gitea refuses the token" in bad(gitea.look(settings, ServeSettings()))["bot token"]
-
-
-def test_a_webhook_that_allowed_hosts_block(serve: Serve) -> None:
-    """Failure mode 4: the test delivery is accepted, and the agent never sees it."""
-    agent: Answers = {"GET /metrics": (200, "gitops_agent_outbox_statuses 0\n")}
-    serving = ServeSettings(listen=serve(agent).removeprefix("http://"))
-    hook = {"id": 1, "active": True}
-    url = serve(
-        {
-            "GET /api/v1/user": (200, {"login": "bot"}),
-            "GET /api/v1/repos/a/b/hooks": (200, [hook]),
-            "POST /api/v1/repos/a/b/hooks/1/tests": (204, ""),
-        }
-    )
-    settings = GiteaSettings(kind="gitea", name="gitea", address=url, source="a/b")
-    wrong = [finding for finding in gitea.look(settings, serving) if not finding.ok]
-    assert [finding.what for finding in wrong] == ["webhook"]
-    assert "ALLOWED_HOST_LIST" in wrong[0].remedy
-    agent["GET /metrics"] = 200, 'gitops_agent_webhook_requests_total{answer="202"} 1.0\n'
-    assert bad(gitea.look(settings, serving)) == {}
-
-
-def test_a_disk_that_is_nearly_full(tmp_path: Path) -> None:
-    """Failure mode 68."""
-    assert bad(disk.look([tmp_path], full=1.1)) == {}
-    assert list(bad(disk.look([tmp_path, tmp_path / "later"], full=0))) == [str(tmp_path)]
+    sources: list[Any] = [_PROMETHEUS, _LOKI]
+    answers = {**answers, "GET /api/health": (200, {"database": "ok"}), "GET /api/datasources": (200, sources)}
+    table = {"kind": "grafana", "name": "g", "directory": "/x", "password_file": tmp_path / "password"}
+    settings = GRAFANA.Settings.model_validate({**table, "address": serve(answers)})
+    assert bad(grafana.look(settings, STACK)) == {"data source Loki": f"does not answer Grafana at http://loki:3100: {why}"}
+    sources.remove(_LOKI)
+    assert bad(grafana.look(settings, STACK)) == {"data source loki": "is not there"}

@@ -34,6 +34,8 @@ class FakeConcourse:
         """Identities, such as `local:live`, by token."""
         self.lifetime = 86399
         self.workers = True
+        self.stalled = False
+        """Whether web has heard nothing of the worker for a while."""
         self.one_off = True
         """Whether one-off builds are allowed to members; an operator may keep them to owners."""
         self.pipelines = Pipelines({"main"})
@@ -85,7 +87,7 @@ class FakeConcourse:
             if parts.path == "/sky/issuer/token":
                 return self.log_in(headers.get("Authorization", ""), body)
             if parts.path == "/api/v1/info":
-                return Reply(200, {"version": "8.2.5", "external_url": self.url})
+                return Reply(200, {"version": "8.2.5", "worker_version": "2.5", "external_url": self.url})
             who = self.tokens.get(headers.get("Authorization", "").removeprefix("Bearer "))
             if who is None:
                 return Reply(401, text="not authorized")
@@ -98,7 +100,8 @@ class FakeConcourse:
                 teams = {team: [role] for (name, team), role in self.roles.items() if name == who}
                 return Reply(200, {"user_id": who, "is_admin": "owner" in teams.get("main", []), "teams": teams})
             case ["GET", "workers"]:
-                return Reply(200, [{"name": "live-worker", "state": "running"}] if self.workers else [])
+                worker = {"name": "live-worker", "state": "stalled" if self.stalled else "running", "version": "2.5"}
+                return Reply(200, [worker] if self.workers else [])
             case ["GET", "pipelines"]:
                 admin = self._may(who, "main", "owner")
                 seen = [team for (name, team) in self.roles if admin or name == who]

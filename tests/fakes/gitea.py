@@ -22,6 +22,7 @@ from urllib.parse import parse_qsl, urlsplit
 from tests.fakes import gitea_api
 from tests.fakes.gitea_api import ROUTES, Asked
 from tests.fakes.gitea_comments import ROUTES as COMMENTS
+from tests.fakes.gitea_deliveries import ROUTES as DELIVERIES
 from tests.fakes.gitea_inside import ROUTES as INSIDE
 from tests.fakes.gitea_people import People
 from tests.fakes.gitea_pulls import ROUTES as PULLS
@@ -44,6 +45,7 @@ class FakeGitea:
         """New names of repositories by their old ones."""
         self.numbers = itertools.count(1)
         self.trouble = Trouble()
+        self.allowed_hosts = "external"
         self.largest_page = 50
         self.requests: list[Request] = []
         self._changed = threading.Condition()
@@ -128,6 +130,8 @@ class FakeGitea:
         return Reply(self.trouble.status, {"message": "trouble"}, headers)
 
     def _route(self, method: str, path: str, query: dict[str, str], token: str | None, body: bytes) -> Reply:
+        if path == "/v2/" and not token:
+            return Reply(401, {"errors": [{"code": "UNAUTHORIZED", "message": ""}]})
         if token and token not in self.tokens:
             return self.problem(401, "invalid username, password or token")
         if (method, path) == ("GET", "/api/v1/version"):
@@ -149,7 +153,7 @@ class FakeGitea:
         if (method, path) == ("DELETE", ""):
             self._delete(name)
             return Reply(204)
-        for allowed, pattern, answer in (*ROUTES, *INSIDE, *PULLS, *COMMENTS):
+        for allowed, pattern, answer in (*ROUTES, *INSIDE, *PULLS, *COMMENTS, *DELIVERIES):
             found = re.fullmatch(pattern, path)
             if method == allowed and found:
                 if not token and (method != "GET" or pattern == "/hooks"):
@@ -176,7 +180,8 @@ class FakeGitea:
     ) -> Asked:
         user = self.owners.get(token or "", repository.name.partition("/")[0])
         writers = frozenset(user for user in self.users if self._in(user, repository))
-        return Asked(self.url, repository, parts, query, body, self.largest_page, self.number, frozenset(self.users), writers, user)
+        known = frozenset(self.users), writers, user, self.allowed_hosts
+        return Asked(self.url, repository, parts, query, body, self.largest_page, self.number, *known)
 
     def _lacking(self, method: str, path: str, token: str | None) -> Reply | None:
         scopes = self.tokens.get(token or "", frozenset())

@@ -60,6 +60,8 @@ class Asked:
     """Who has a right to write to the repository."""
     user: str = ""
     """Who asks."""
+    allowed_hosts: str = "external"
+    """Kinds of hosts that webhooks may be delivered to."""
 
     @property
     def api(self) -> str:

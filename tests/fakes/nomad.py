@@ -18,9 +18,12 @@ from urllib.parse import parse_qsl, urlsplit
 from tests.fakes.http import Server
 from tests.fakes.nomad_acl import Acl
 from tests.fakes.nomad_hcl import HclError, job_from
+from tests.fakes.nomad_nodes import Nodes
 from tests.fakes.nomad_state import State
 from tests.fakes.nomad_things import Refused
 
+_OPEN: dict[str, Callable[[Nodes], Any]] = {"/v1/status/leader": lambda nodes: nodes.leader, "/.well-known/jwks.json": Nodes.keys}
+"""What needs no token."""
 MANAGEMENT = "00000000-1111-2222-3333-444444444444"
 Json = Any
 
@@ -30,6 +33,7 @@ class FakeNomad:
         self.state = State()
         self.acl = Acl(self.state)
         self.tokens = self.acl.tokens
+        self.nodes = Nodes()
         self.guard = threading.Condition()
         self._server = Server(0, type("Handler", (_Handler,), {"fake": self}))
         self.url = f"http://127.0.0.1:{self._server.port}"
@@ -42,6 +46,8 @@ class FakeNomad:
 
     def answer(self, method: str, path: str, query: dict[str, str], body: Json, token: str) -> Json:
         """Raises Refused with the status and text of a real one."""
+        if path in _OPEN:
+            return _OPEN[path](self.nodes)
         parts = path.removeprefix("/v1/").split("/", 1)
         handle: Callable[..., Json] = getattr(self, f"_{parts[0]}")
         if token != MANAGEMENT and token not in self.tokens:
@@ -127,6 +133,14 @@ class FakeNomad:
 
     def _acl(self, method: str, rest: str, query: dict[str, str], body: Json) -> Json:
         return self.acl.answer(method, rest, body, self._allowed == MANAGEMENT)
+
+    def _nodes(self, _method: str, _rest: str, _query: dict[str, str], _body: Json) -> Json:
+        self._may("node:read")
+        return self.nodes.rows()
+
+    def _node(self, _method: str, rest: str, _query: dict[str, str], _body: Json) -> Json:
+        self._may("node:read")
+        return self.nodes.one(rest)
 
     def _wait(self, query: dict[str, str]) -> None:
         """A blocking query."""
