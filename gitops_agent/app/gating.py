@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gitops_agent.concourse import Builds, Client, Session, User
 from gitops_agent.errors import ConfigError
-from gitops_agent.gate import Approvals, Gate, Requires, Terms, Validation
+from gitops_agent.gate import Approvals, BegunBuilds, Gate, Lending, Requires, Terms, Validation
 from gitops_agent.gitea import Gitea
 from gitops_agent.secret import remember
 from gitops_agent.settings import AgentSettings, Approve, EnvironmentSettings, Policy, ValidationSettings
@@ -17,7 +17,7 @@ def gate(settings: AgentSettings, name: str, source: Source) -> Gate:
     return Gate(
         Approvals(name, settings.state / name, manual=environment.approve is Approve.MANUAL),
         _requires(environment),
-        None if environment.validation is None else _validation(name, environment, environment.validation, source),
+        _validation(settings, name, source),
     )
 
 
@@ -29,11 +29,29 @@ def _requires(environment: EnvironmentSettings) -> Requires | None:
     return Requires(environment.requires, gitea.states, deadline=environment.requires_deadline, poll=environment.requires_poll)
 
 
-def _validation(name: str, environment: EnvironmentSettings, settings: ValidationSettings, source: Source) -> Validation:
+def _validation(settings: AgentSettings, name: str, source: Source) -> Validation | None:
+    environment = settings.environments[name]
+    chosen = environment.validation
+    if chosen is None:
+        return None
+    terms = Terms(
+        chosen.task, _git(environment, chosen), chosen.deadline, chosen.policy is Policy.REQUIRED, f"gitops-validate-{name}"
+    )
+    begun = BegunBuilds(settings.state / name / "builds.json")
+    return Validation(source, lending(chosen, chosen.team, chosen.pipeline), terms, begun)
+
+
+def lending(settings: ValidationSettings, team: str, pipeline: str) -> Lending:
+    """Sessions for builds of a team."""
+
     def connect() -> Builds:
         session = Session(settings.address, _identity(settings), ca_file=settings.ca_file, timeout=settings.timeout)
-        return Builds(session, settings.team, settings.pipeline)
+        return Builds(session, team, pipeline)
 
+    return Lending(connect)
+
+
+def _git(environment: EnvironmentSettings, settings: ValidationSettings) -> dict[str, str | bool | int]:
     git = {"uri": environment.source, "branch": environment.branch, **settings.git}
     if settings.git_password_file is not None:
         try:
@@ -42,8 +60,7 @@ def _validation(name: str, environment: EnvironmentSettings, settings: Validatio
             raise ConfigError(f"validation.git_password_file: {error}") from None
         remember(password)
         git["password"] = password
-    required = settings.policy is Policy.REQUIRED
-    return Validation(source, connect, Terms(settings.task, git, settings.deadline, required, f"gitops-validate-{name}"))
+    return git
 
 
 def _identity(settings: ValidationSettings) -> User | Client:

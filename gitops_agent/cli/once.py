@@ -11,6 +11,7 @@ from typing import Self
 
 from gitops_agent import app, log, secret
 from gitops_agent.errors import Refused, Superseded
+from gitops_agent.gate import Patience
 from gitops_agent.journal import Journal
 from gitops_agent.lock import FileLock
 from gitops_agent.model import Revision, Run
@@ -91,23 +92,26 @@ class Once:
         self._journal = Journal(self._settings.state / "journal.sqlite3", keep_runs=self._settings.keep_runs)
         self._outbox = Outbox(self._journal, app.destinations(self._settings, {self.name: self._reconciler}))
         self._reporter = app.reporter(self._settings, self.name, self._journal, self._outbox)
-        gate = app.gate(self._settings, self.name, self._reconciler.source)
-        gate.approvals.expect(approved)
+        self._gate = app.gate(self._settings, self.name, self._reconciler.source)
+        self._gate.approvals.expect(approved)
         return Attempt(
             self.name,
             decision,
             self._reconciler,
             self._reporter,
-            gate,
+            self._gate,
             wishes,
-            Restoration(self._reconciler, self._settings.environments[self.name]),
+            Restoration(self._reconciler, self._settings.environments[self.name], self._settings.state / self.name),
         )
 
     def carry_out(self, attempt: Attempt) -> Exception | None:
-        """The run, to its end; statuses that cannot be sent now wait for the agent."""
+        """The run, to its end, and that of a validation which it did not wait for; statuses that cannot be sent now wait for the
+        agent."""
         self._outbox.start()
         try:
-            return attempt.run(stop=self._heed, pause=self._pause, fetched=True)
+            ended = attempt.run(stop=self._heed, pause=self._pause, fetched=True)
+            self._gate.conclude(Patience(self._heed, self._pause))
+            return ended
         finally:
             self._outbox.close(_REPORTED_WITHIN)
             self._reporter.close()

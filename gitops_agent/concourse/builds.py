@@ -17,6 +17,7 @@ from gitops_agent.concourse.pinned import PinnedJob
 from gitops_agent.concourse.plans import Plan
 from gitops_agent.concourse.session import Session
 from gitops_agent.errors import Unavailable
+from gitops_agent.secret import mask
 
 _SILENCE = 1.0
 """Seconds a build may say nothing until `stop` and the time limit are looked at."""
@@ -45,15 +46,19 @@ class Verdict:
 
     status: BuildStatus
     reason: str
-    """One line of Concourse's: `exit status 3`, `no worker …`; may be empty. Masked."""
+    """One line of Concourse's: `exit status 3`, `no worker …`; may be empty."""
     log: str
-    """The last lines that were printed, masked."""
+    """The last lines that were printed. Masked, as `reason` is, unless `follow` was told otherwise."""
     stopped: bool = False
     overdue: bool = False
 
     @property
     def good(self) -> bool:
         return self.status is BuildStatus.SUCCEEDED
+
+
+class Forgotten(Unavailable):
+    """Concourse knows the build no longer."""
 
 
 class Builds:
@@ -67,6 +72,14 @@ class Builds:
         self._named = f"pipeline {team}/{pipeline}" if pipeline else f"team {team}"
         self._role = f"role member in team {team}"
         self._address = ""
+
+    def upload(self, archive: bytes) -> int:
+        """Sends files (see `archive.packed`) to a worker, as `fly execute` does; a number for `plans.uploaded`. Concourse keeps
+        them for twelve hours. Raises Unavailable, also where there is no worker to take them."""
+        headers = {"Content-Type": "application/octet-stream"}
+        path = f"/teams/{quote(self._team, safe='')}/artifacts"
+        answer = self._session.call("POST", path, needs=self._role, data=archive, params={"platform": "linux"}, headers=headers)
+        return int(_object(answer)["id"])
 
     def start(self, plan: Plan) -> Build:
         """Starts it. Raises Unavailable, also where the pipeline does not exist, and ApplyFailed for a plan that is none."""
@@ -98,10 +111,10 @@ class Build:
         self._path = f"/builds/{number}"
 
     def status(self) -> BuildStatus:
-        """Raises Unavailable, also when Concourse has forgotten the build."""
+        """Raises Unavailable, and Forgotten."""
         answer = self._session.call("GET", self._path, needs=self._role, accept=(404,))
         if answer.status == 404:
-            raise Unavailable(f"concourse knows build {self.number} no longer")
+            raise Forgotten(f"concourse knows build {self.number} no longer")
         try:
             return BuildStatus(_object(answer)["status"])
         except (KeyError, ValueError):
@@ -111,11 +124,12 @@ class Build:
         """Asks for its end. Does nothing to a build that has ended."""
         self._session.call("PUT", f"{self._path}/abort", needs=self._role)
 
-    def follow(self, stop: Callable[[], bool], limit: float) -> Verdict:
+    def follow(self, stop: Callable[[], bool], limit: float, *, hide: Callable[[str], str] = mask) -> Verdict:
         """Waits for its end, at most `limit` seconds, and no longer than `stop` is false; both are looked at with each event and
-        at least every second. A build that is given up is aborted. Raises Unavailable, and then the build runs on.
+        at least every second. A build that is given up is aborted. What it printed passes through `hide`. Raises Unavailable, and
+        what `stop` raises; then the build runs on.
         """
-        log = Log()
+        log = Log(hide)
         ends = time.monotonic() + limit
         last: int | None = None
         while True:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
-
-from gitops_agent.secret import mask
 
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _OVERWRITTEN = re.compile(r"[^\n]*\r")
@@ -56,9 +54,10 @@ def _event(number: int, fields: Mapping[str, str]) -> Event | None:
 
 
 class Log:
-    """The end of what a build printed, and why it did not succeed."""
+    """The end of what a build printed, and why it did not succeed. Both pass through `hide`."""
 
-    def __init__(self) -> None:
+    def __init__(self, hide: Callable[[str], str]) -> None:
+        self._hide = hide
         self._pieces: deque[str] = deque()
         self._size = 0
         self._cut = False
@@ -75,14 +74,14 @@ class Log:
 
     @property
     def reason(self) -> str:
-        """One line, masked; empty where Concourse gave none."""
-        return mask(" ".join(self._reason.split()))[:_LINE]
+        """One line; empty where Concourse gave none."""
+        return self._hide(" ".join(self._reason.split()))[:_LINE]
 
     @property
     def tail(self) -> str:
-        """Whole lines, masked, without colours."""
+        """Whole lines, without colours."""
         text = _OVERWRITTEN.sub("", _COLOURS.sub("", "".join(self._pieces)).replace("\r\n", "\n"))
-        text = mask(text)  # before anything is cut off: half a secret is not recognised
+        text = self._hide(text)  # before anything is cut off: half a secret is not recognised
         if self._cut or len(text) > _TAIL:
             text = text[-_TAIL:].partition("\n")[2]
         return text

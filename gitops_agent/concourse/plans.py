@@ -9,6 +9,11 @@ Plan: TypeAlias = Mapping[str, Any]
 """One step; `in_order` makes a whole of several and numbers them."""
 
 
+def uploaded(name: str, artifact: int) -> Plan:
+    """What `Builds.upload` sent to Concourse, as the artifact `name`."""
+    return {"artifact_input": {"artifact_id": artifact, "name": name}}
+
+
 def git(name: str, source: Mapping[str, Any], sha: str) -> Plan:
     """Fetches exactly the commit `sha` as the artifact `name`, with the git resource that workers carry.
 

@@ -1,34 +1,49 @@
-"""Validation of a commit by Concourse: a task file of the repository as a one-off build, pinned to the commit.
+"""Validation of a commit by Concourse: a task file of the repository as a one-off build, on exactly the files of the commit.
 
-It is started beside planning. The task file is that of the last applied revision: a commit does not decide how it is judged.
+The agent sends the files, so no build needs to reach the repository or know a password of it. It is started beside planning. The
+task file is that of the last applied revision: a commit does not decide how it is judged.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from gitops_agent.concourse import Builds, git, in_order, task
-from gitops_agent.document import Document
-from gitops_agent.errors import InvalidRevision
-from gitops_agent.gate.checking import CONTEXT, Checking, Say, Terms
+from gitops_agent.concourse import packed
+from gitops_agent.errors import InvalidRevision, Superseded
+from gitops_agent.gate.begun import BegunBuilds
+from gitops_agent.gate.checking import CONTEXT, Checking, Say, Subject
+from gitops_agent.gate.lending import Lending
+from gitops_agent.gate.patience import Patience
+from gitops_agent.gate.task_file import TaskFile
 from gitops_agent.model import CommitStatus, Revision, StatusState
 from gitops_agent.source import Source
+
+_KEY = "head"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """`task` is the task file's path, `deadline` the seconds for one build. Not `required`: the result is said, and stops nothing.
+    Where one-off builds are refused, a pipeline of the name `pipeline` is made, whose git resource has the source `git`."""
+
+    task: str
+    git: Mapping[str, Any] = field(repr=False)
+    deadline: float
+    required: bool
+    pipeline: str
 
 
 class Validation:
     """Of one environment. Used by the worker's thread; each build is followed by a thread of its own."""
 
-    def __init__(self, source: Source, connect: Callable[[], Builds], terms: Terms) -> None:
-        """`connect` makes a session of its own for each thread."""
+    def __init__(self, source: Source, lending: Lending, terms: Terms, begun: BegunBuilds) -> None:
         self._source = source
-        self._connect = connect
+        self._lending = lending
         self._terms = terms
-        self._free: list[Builds] = []
-        self._lock = threading.Lock()
-        self._current: Checking | None = None
+        self._begun = begun
+        self._current: tuple[Revision, Checking] | None = None
 
     @property
     def required(self) -> bool:
@@ -36,57 +51,54 @@ class Validation:
 
     def begin(self, revision: Revision, say: Say) -> Checking | None:
         """Starts the validation, or goes on with the one that is under way; None when there is nothing to wait for. Raises
-        InvalidRevision when there is no task file, or one that is none."""
-        current = self._current
-        if current is not None and current.good:
-            self._source.mark_good(current.revision)
-        if current is not None and current.revision.sha == revision.sha and current.going:
-            return current
-        if current is not None:
-            current.abandon()
+        InvalidRevision when there is no task file, or one that is none, or the revision may not be read."""
+        if self._current is not None:
+            before, checking = self._current
+            if checking.good:
+                self._source.mark_good(before)
+            if checking.going and before.sha == revision.sha:
+                return checking
+            checking.abandon()
+        self._current = None
         if self._source.is_good(revision):
-            self._current = None
             say(CommitStatus(revision.sha, CONTEXT, StatusState.SUCCESS, "the same files were found good before"))
             return None
-        begun = current.cut_off if current is not None and current.revision == revision else None
-        self._current = Checking(revision, self._plan(revision), self._terms, say, self._lend, begun)
-        self._current.start()
-        return self._current
+        self._source.verify(revision)  # before anything is made of it, anywhere
+        checking = Checking(self._subject(revision), self._terms.deadline, say, self._lending.lend, self._begun)
+        self._current = revision, checking
+        checking.start()
+        return checking
 
-    def passed(self, checking: Checking) -> None:
+    def resume(self, revision: Revision, say: Say) -> None:
+        """Goes on with a build of that revision that an agent which was stopped has left, so that what is pending comes to its end
+        though no run may need it any more."""
+        known = self._begun.last(_KEY)
+        if known is not None and not known.over and known.subject == revision.sha and self._current is None:
+            self.begin(revision, say)
+
+    def conclude(self, patience: Patience) -> None:
+        """Waits until the build that is under way has ended and that was said, or `patience` ends: then it is left as it is."""
+        if self._current is not None:
+            try:
+                self._current[1].wait_for_end(patience)
+            except Superseded:
+                self._current[1].leave()
+
+    def passed(self, revision: Revision) -> None:
         """Remembers that these files are good."""
-        self._source.mark_good(checking.revision)
+        self._source.mark_good(revision)
 
-    def _plan(self, revision: Revision) -> Mapping[str, Any]:
-        config = self._task(revision)
-        inputs = config.get("inputs") or [{"name": "source"}]
-        try:
-            name = str(inputs[0]["name"])
-        except (TypeError, KeyError, IndexError):
-            raise InvalidRevision("its first input has no name", file=self._terms.task) from None
-        return in_order(git(name, self._terms.git, revision.sha), task("validate", config))
+    def _subject(self, revision: Revision) -> Subject:
+        files = self._source.read(revision)
+        task = self._task(revision)
+        pinned = task.on_commit(self._terms.git, revision.sha), self._terms.pipeline
+        return Subject(revision.sha, _KEY, revision.sha, CONTEXT, lambda: packed(files), task, pinned)
 
-    def _task(self, revision: Revision) -> Mapping[str, Any]:
+    def _task(self, revision: Revision) -> TaskFile:
         """From the last applied revision; the first commits, until one was applied that has the file, bring their own."""
-        applied = self._source.applied()
-        for base in (applied, revision):
-            content = None if base is None else self._source.read(base).get(self._terms.task)
-            if content is None:
-                continue
-            document = Document(self._terms.task, content)
-            config = None if document.root is None else document.plain(document.root)
-            if not isinstance(config, dict):
-                raise InvalidRevision("is no task: it must be a mapping", file=self._terms.task)
-            return config
-        raise InvalidRevision("the task file that validates commits is not there", file=self._terms.task)
-
-    @contextmanager
-    def _lend(self) -> Iterator[Builds]:
-        """A session for one thread at a time; a build that is being aborted may still have the last one's."""
-        with self._lock:
-            builds = self._free.pop() if self._free else self._connect()
-        try:
-            yield builds
-        finally:
-            with self._lock:
-                self._free.append(builds)
+        path = self._terms.task
+        for base in (self._source.applied(), revision):
+            content = None if base is None else self._source.read(base).get(path)
+            if content is not None:
+                return TaskFile.parse(path, content)
+        raise InvalidRevision("the task file that validates commits is not there", file=path)

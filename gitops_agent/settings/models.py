@@ -76,11 +76,12 @@ class ValidationSettings(_Settings):
     task: str = "ci/validate.yml"
     """The task file in the config repo. That of the last applied revision counts: a commit does not decide how it is judged."""
     git: dict[str, str | bool | int] = Field(default_factory=dict)
-    """How Concourse's workers reach the repository: the source of a git resource, `{ uri = "…", username = "((git.user))" }`. `uri`
-    and `branch` are those of the environment unless set. `((vars))` are looked up by Concourse, so no secret need stand here."""
+    """For a Concourse that refuses one-off builds, and so has to fetch commits itself: how its workers reach the repository, as the
+    source of a git resource, `{ uri = "…", username = "((git.user))" }`. `uri` and `branch` are those of the environment unless
+    set. `((vars))` are looked up by Concourse, so no secret need stand here."""
     git_password_file: Path | None = None
-    """File with a password or token that may read the repository; it becomes the `password` of `git` and is kept by Concourse with
-    the build. For a Concourse without a secret store of its own."""
+    """File with a password or token that may read the repository; it becomes the `password` of `git` and is kept by Concourse. For
+    one without a secret store of its own."""
     deadline: Seconds = Field(default=600, gt=0)
     """Seconds for one build, waiting for a worker included; then it is aborted."""
     policy: Policy = Policy.REQUIRED

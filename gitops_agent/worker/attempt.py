@@ -120,9 +120,11 @@ class Attempt:
         checking = None if self._wishes.skip_gate else self._gate.begin(self._decision.revision, self._reporter.say)
         try:
             return self._through_the_gate(self._prepare(stop), checking, Patience(stop, pause, self._say))
-        except Superseded:
-            if checking is not None:
+        except Superseded as error:
+            if checking is not None and error.successor is not None:
                 checking.abandon()
+            elif checking is not None:  # the agent stops or is suspended: whichever goes on with the commit finds the build
+                checking.leave()
             raise
 
     def _through_the_gate(self, prepared: Prepared, checking: Checking | None, patience: Patience) -> Prepared:

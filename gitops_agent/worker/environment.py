@@ -52,7 +52,7 @@ class Environment:
         self._reconciler = reconciler
         self._reporter = reporter
         self._gate = gate
-        self._restoration = Restoration(reconciler, settings)
+        self._restoration = Restoration(reconciler, settings, directory)
         self._lock = FileLock(directory / "lock")
         self._suspended = Suspension(name, directory / "suspended")
         self._bell = Doorbell()
@@ -167,6 +167,7 @@ class Environment:
         if self._schedule.look(now, rung=bool(calls)):
             self._look()
         self._applied = self.source.applied()
+        self._gate.resume(self._branch.head, self._reporter.say)
         decision = self._schedule.decide(
             time.monotonic(),
             self._branch.head,

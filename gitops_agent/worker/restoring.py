@@ -1,7 +1,8 @@
 """`on_failure = "restore"`: a revision that did not work out is rejected, and the last applied one is brought back at once.
 
 What is under way is in refs of the mirror: an agent that was killed in the middle goes on where it was, and one whose way back
-failed does not try for ever.
+failed does not try for ever. When it was begun is in a file beside the mirror: however often agents are killed, its time is
+limited.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import TypeAlias
 
 from gitops_agent.errors import AgentError, ApplyFailed, Conflict, Retry, Superseded, Unavailable
@@ -33,7 +36,9 @@ class Restored(ApplyFailed):
 class Restoration:
     """The way back of one environment."""
 
-    def __init__(self, reconciler: Reconciler, settings: EnvironmentSettings) -> None:
+    def __init__(self, reconciler: Reconciler, settings: EnvironmentSettings, directory: Path) -> None:
+        """`directory` is the environment's own."""
+        self._began = directory / "restoring"
         self._reconciler = reconciler
         self._source = reconciler.source
         self._timeout = settings.restore_timeout if settings.on_failure is OnFailure.RESTORE else 0
@@ -80,6 +85,7 @@ class Restoration:
         undoing = progress.undoing()
         try:
             if cause is not None:
+                self._note_beginning()
                 self._source.mark_restoring(failed)
             self._bring_back(applied, undoing, stop, pause, settle=cause is None)
         except Superseded as error:
@@ -103,13 +109,29 @@ class Restoration:
             (failed, well), self._ended = self._ended, None
             try:
                 self._source.mark_restored(failed, well=well)
+                with suppress(OSError):
+                    self._began.unlink(missing_ok=True)
             except AgentError as error:  # then it is done once more, and finds nothing to do
                 _log.warning("cannot note that the way back is over", extra={"why": str(error)})
+
+    def _note_beginning(self) -> None:
+        try:
+            self._began.write_text(f"{time.time()}\n")
+        except OSError as error:  # then another agent would begin to count anew
+            _log.warning("cannot note when the way back began", extra={"file": str(self._began), "why": error.strerror})
+
+    def _time_left(self) -> float:
+        """Seconds; by the clock on the wall, as it may have been another boot that began."""
+        try:
+            ran = time.time() - float(self._began.read_text())
+        except (OSError, ValueError):
+            ran = 0.0
+        return self._timeout - max(0.0, ran)
 
     def _bring_back(
         self, applied: Revision, undoing: Progress, stop: Callable[[], None], pause: Callable[[float], None], *, settle: bool
     ) -> None:
-        deadline = time.monotonic() + self._timeout
+        deadline = time.monotonic() + self._time_left()
 
         def in_time() -> None:
             stop()

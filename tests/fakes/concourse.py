@@ -40,6 +40,7 @@ class FakeConcourse:
         """Whether one-off builds are allowed to members; an operator may keep them to owners."""
         self.pipelines = Pipelines({"main"})
         self.builds: dict[int, Build] = {}
+        self.artifacts: dict[int, bytes] = {}
         self.calls: list[str] = []
         self.break_streams = 0
         """So many streams of events are cut off after one event."""
@@ -129,11 +130,20 @@ class FakeConcourse:
             return Reply(201, {"id": 0, "status": "started", "resource_name": rest[3]})
         if rest[2:3] == ["jobs"] and rest[4:] == ["builds"] and method == "POST":
             return self._trigger(team, rest[1], rest[3])
+        if rest == ["artifacts"] and method == "POST":
+            return self._upload(body)
         if rest[-1:] == ["builds"] and method == "POST":
             if not self.one_off:
                 return Reply(403, text="forbidden")
             return self._start(team, rest[1] if rest[0] == "pipelines" else "", json.loads(body))
         return self.pipelines.answer(method, team, rest[1:], query, headers, body)
+
+    def _upload(self, body: bytes) -> Reply:
+        if not self.workers:
+            return Reply(500, text="no workers satisfying: platform 'linux'\n")
+        number = len(self.artifacts) + 1
+        self.artifacts[number] = body
+        return Reply(201, {"id": number, "name": "", "build_id": 0, "created_at": int(time.time())})
 
     def _start(self, team: str, pipeline: str, plan: Json) -> Reply:
         names: Json = {"team_name": team, "start_time": int(time.time())}
@@ -142,7 +152,7 @@ class FakeConcourse:
                 return Reply(404)
             names |= {"pipeline_id": self.pipelines.number(team, pipeline), "pipeline_name": pipeline}
         number = len(self.builds) + 1
-        self.builds[number] = build = Build(number, plan, names, workers=self.workers)
+        self.builds[number] = build = Build(number, plan, names, self.artifacts, workers=self.workers)
         reply = Reply(201, build.to_json())
         build.thread.start()
         return reply

@@ -1,22 +1,29 @@
-"""One-off builds of the fake Concourse: a task's command really runs, on this host; what a build says is kept as events."""
+"""One-off builds of the fake Concourse: a task's command really runs, on this host, in a directory that holds what was uploaded;
+what a build says is kept as events."""
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
+import tarfile
 import threading
 import time
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 Json = Any
 
 
 class Build:
-    def __init__(self, number: int, plan: Json, names: Json, *, workers: bool) -> None:
+    def __init__(self, number: int, plan: Json, names: Json, artifacts: Mapping[int, bytes], *, workers: bool) -> None:
         self.number = number
         self.names = names
         self.plan = plan
+        self._artifacts = artifacts
         self.events: list[Json] = []
         self.status = "started"
         self.changed = threading.Condition()
@@ -45,12 +52,19 @@ class Build:
         with self.changed:
             while not workers and not self._aborted:
                 self.changed.wait()
-        for step in plan.get("do", [plan]):
-            if status == "succeeded" and "task" in step:
-                status = self._task(step)
+        with TemporaryDirectory(prefix="fake-concourse-") as directory:
+            for step in plan.get("do", [plan]):
+                if status == "succeeded" and "artifact_input" in step:
+                    self._unpack(step["artifact_input"], Path(directory))
+                if status == "succeeded" and "task" in step:
+                    status = self._task(step, directory)
         self._end("aborted" if self._aborted else status)
 
-    def _task(self, step: Json) -> str:
+    def _unpack(self, given: Json, directory: Path) -> None:
+        with tarfile.open(fileobj=io.BytesIO(self._artifacts[given["artifact_id"]])) as archive:
+            archive.extractall(directory / given["name"], filter="data")
+
+    def _task(self, step: Json, directory: str) -> str:
         origin = {"id": step["id"]}
         self._say("initialize-task", {"origin": origin})
         config = step["task"].get("config") or {}
@@ -61,7 +75,9 @@ class Build:
         with self.changed:
             if self._aborted:
                 return "aborted"
-            self._child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+            self._child = subprocess.Popen(
+                command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+            )
         assert self._child.stdout is not None
         with self._child as child:
             for line in self._child.stdout:  # a terminal, as there: CR LF

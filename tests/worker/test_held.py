@@ -42,7 +42,7 @@ def attempt(tmp_path: Path) -> Callable[..., tuple[Exception | None, Attempt]]:
     def run(stage: Stage, *, whole: bool = True, approve: str = "") -> tuple[Exception | None, Attempt]:
         if approve:
             approvals.give(approve)
-        restoration = Restoration(stage.reconciler, EnvironmentSettings(source="/srv/config.git"))
+        restoration = Restoration(stage.reconciler, EnvironmentSettings(source="/srv/config.git"), tmp_path)
         decision = Decision(stage.source.fetch(), "webhook", whole=whole)
         made = Attempt("test", decision, stage.reconciler, reporter, Gate(approvals), Wishes(), restoration)
         return made.run(stop=lambda: None, pause=lambda _seconds: None, fetched=True), made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -21,7 +22,7 @@ def nothing() -> None:
 
 def restoration(stage: Stage, on_failure: str = "restore", **settings: object) -> Restoration:
     given = {"source": str(stage.repository), "on_failure": on_failure, **settings}
-    return Restoration(stage.reconciler, EnvironmentSettings.model_validate(given))
+    return Restoration(stage.reconciler, EnvironmentSettings.model_validate(given), stage.repository.parent)
 
 
 @pytest.fixture
@@ -112,6 +113,22 @@ def test_an_agent_that_is_told_to_stop_goes_on_later(failed):
     ended = restoration(stage).go_on(stage.source.applied(), stage.progress, nothing, lambda _: None)
     assert str(ended).endswith(", begun in an earlier run")
     assert a.content == {"x": "1"}
+
+
+def test_its_time_goes_on_while_no_agent_runs(failed):
+    """Failure mode 48: however often it is cut short, it ends."""
+    stage, _, _, error = failed
+
+    def stop() -> None:
+        raise Superseded(None)
+
+    restoration(stage, restore_timeout=0.2).after(error, stage.progress, stop, lambda _: None, lambda _: None)
+    time.sleep(0.25)
+    back = restoration(stage, restore_timeout=0.2)
+    ended = back.go_on(stage.source.applied(), stage.progress, nothing, lambda _: None)
+    assert "could not be brought back: it took longer than 0.2 s" in str(ended)
+    back.concluded()
+    assert (back.cut_short, stage.source.unrestored()) == (None, stage.source.head())
 
 
 def test_a_health_that_never_comes_on_the_way_back_is_its_end(failed):

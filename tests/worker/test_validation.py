@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -66,14 +68,15 @@ def test_red_applies_nothing_and_green_is_applied(validated, concourse):
     assert_every_report_is_final_and_none_came_twice(validated)
 
 
-def test_the_build_is_pinned_to_the_commit(validated, concourse):
+def test_the_build_has_exactly_the_files_of_the_commit(validated, concourse):
+    """It knows no repository and no password: whatever is pushed meanwhile, it cannot get."""
     validated.start()
-    sha = validated.author.push(says("true") | {"pages/index.html": "one"})
-    validated.settled(sha)
-    get, task = concourse.builds[1].plan["do"]
-    assert (get["get"]["name"], get["get"]["version"]) == ("config", {"ref": sha})
-    assert get["get"]["source"] == {"uri": validated.git_server.url(REPOSITORY), "branch": "main"}
-    assert task["task"]["config"]["run"]["path"] == "sh"
+    task = says("cd config && test -x run && ./run && find -type f | sort | tr -d '\\n'; exit 1")
+    sha = validated.author.push(task | {"pages/index.html": "one", "run": "#!/bin/sh\necho no-bom", "pages/a b": ""})
+    validated.settled(sha, "error")
+    said = validated.gitea.statuses(REPOSITORY, sha, "gitops/test")[-1][1]
+    assert said == "validation: build 1 failed: ./ci/validate.yml./pages/a b./pages/index.html./run"
+    assert validated.git_server.url("") not in str(concourse.builds[1].plan)
 
 
 def test_a_commit_does_not_decide_how_it_is_judged(validated):
@@ -125,14 +128,26 @@ def test_concourse_stopped_in_the_middle_of_a_build_goes_on_with_that_build(vali
     assert started(concourse) == 1
 
 
-def test_without_a_worker_the_deadline_ends_it(validated, concourse):
-    concourse.workers = False
+def test_the_deadline_ends_it(validated, concourse):
     configure(validated, concourse, deadline="2s")
     validated.start()
-    sha = validated.author.push(says("true") | {"pages/a": "1"})
+    slow = validated.path / "slow"
+    slow.touch()
+    sha = validated.author.push(says(f"test ! -e {slow} || sleep 60") | {"pages/a": "1"})
     validated.settled(sha, "error")
     said = validated.gitea.statuses(REPOSITORY, sha, "gitops/test")[-1][1]
     assert said == "validation: build 1 was given up after 2 s: it printed nothing; is there a worker?"
+    eventually(lambda: concourse.builds[1].status == "aborted")
+    slow.unlink()
+    validated.settled(sha)
+
+
+def test_without_a_worker_it_is_tried_again(validated, concourse):
+    concourse.workers = False
+    validated.start()
+    sha = validated.author.push(says("true") | {"pages/a": "1"})
+    validated.settled(sha, "error")
+    assert "no workers satisfying: platform 'linux'" in validated.gitea.statuses(REPOSITORY, sha, "gitops/test")[-1][1]
     concourse.workers = True
     validated.settled(sha)
 
@@ -201,23 +216,73 @@ def test_no_task_file_is_the_authors_mistake(validated):
 
 
 def test_skipping_it_is_recorded(validated, concourse):
-    concourse.workers = False
     validated.start()
-    sha = validated.author.push(says("true") | {"pages/a": "1"})
+    sha = validated.author.push(says("sleep 60") | {"pages/a": "1"})
     eventually(lambda: validated.state(sha, CONTEXT) == "pending")
     validated.api("/environments/test/sync", {"skip_gate": True})
     validated.settled(sha)
     assert validated.gitea.statuses(REPOSITORY, sha, "gitops/test")[-1][1].endswith("(gate skipped)")
 
 
-def test_killed_while_it_is_validated(validated, concourse):
+@pytest.mark.parametrize("end", [Running.kill, Running.stop])
+def test_ended_while_it_is_validated_the_next_agent_goes_on_with_that_build(validated, concourse, end):
     """Failure mode 64."""
     validated.start()
-    sha = validated.author.push(says("sleep 1") | {"pages/a": "1"})
+    sha = validated.author.push(says("sleep 2") | {"pages/a": "1"})
     eventually(lambda: validated.state(sha, CONTEXT) == "pending")
-    validated.kill()
+    end(validated)
     validated.start()
     validated.settled(sha)
-    eventually(lambda: [state for state, _ in validated.gitea.statuses(REPOSITORY, sha, CONTEXT)] == [
-        "pending", "pending", "success"
-    ], what="each build links itself")  # fmt: skip
+    eventually(lambda: validated.gitea.statuses(REPOSITORY, sha, CONTEXT) == [
+        ("pending", "build 1 runs"), ("success", "found good")
+    ])  # fmt: skip
+    assert started(concourse) == 1
+
+
+def test_killed_and_overtaken_the_next_agent_aborts_that_build(validated, concourse):
+    validated.start()
+    old = validated.author.push(says("sleep 60") | {"pages/a": "1"})
+    eventually(lambda: validated.state(old, CONTEXT) == "pending")
+    validated.kill()
+    new = validated.author.push(says("true"))
+    validated.start()
+    validated.settled(new)
+    eventually(lambda: concourse.builds[1].status == "aborted")
+    eventually(lambda: validated.state(old, CONTEXT) == "skipped")
+
+
+def test_a_build_that_concourse_has_forgotten_is_made_anew(validated, concourse):
+    slow = validated.path / "slow"
+    slow.touch()
+    validated.start()
+    sha = validated.author.push(says(f"test ! -e {slow} || sleep 60") | {"pages/a": "1"})
+    eventually(lambda: validated.state(sha, CONTEXT) == "pending")
+    validated.kill()
+    concourse.builds.pop(1).abort()
+    slow.unlink()
+    validated.start()
+    validated.settled(sha, "error")
+    assert "knows build 1 no longer" in validated.gitea.statuses(REPOSITORY, sha, "gitops/test")[-1][1]
+    validated.settled(sha)
+
+
+def test_what_is_advisory_is_said_by_the_next_agent_too(validated, concourse):
+    configure(validated, concourse, policy="advisory")
+    validated.start()
+    sha = validated.author.push(says("sleep 2; exit 1") | {"pages/a": "1"})
+    validated.settled(sha)
+    validated.kill()
+    validated.start()
+    eventually(lambda: validated.gitea.statuses(REPOSITORY, sha, CONTEXT)[-1] == (
+        "failure", "build 1 failed: exit status 1"
+    ))  # fmt: skip
+    assert started(concourse) == 1
+
+
+def test_apply_says_what_became_of_an_advisory_validation(validated, concourse):
+    configure(validated, concourse, policy="advisory")
+    sha = validated.author.push(says("sleep 1") | {"pages/a": "1"})
+    command = [sys.executable, "-m", "gitops_agent", "apply", "--config", str(validated.path / "agent.toml")]
+    assert subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 3
+    assert validated.published("pages", "a") == "1"
+    assert validated.state(sha, CONTEXT) == "success"

@@ -1,0 +1,42 @@
+"""The task file that judges: of Concourse's own form, its first input is what is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gitops_agent.concourse import Plan, git, in_order, task, uploaded
+from gitops_agent.document import Document
+from gitops_agent.errors import InvalidRevision
+
+_STEP = "validate"
+
+
+@dataclass(frozen=True)
+class TaskFile:
+    """`given` is the name of its first input. One without inputs is given the files all the same, and looks at none."""
+
+    config: Mapping[str, Any]
+    given: str
+
+    @classmethod
+    def parse(cls, path: str, content: bytes) -> TaskFile:
+        """Raises InvalidRevision for what is no task."""
+        document = Document(path, content)
+        config = None if document.root is None else document.plain(document.root)
+        if not isinstance(config, dict):
+            raise InvalidRevision("is no task: it must be a mapping", file=path)
+        inputs = config.get("inputs") or [{"name": "files"}]
+        try:
+            return cls(config, str(inputs[0]["name"]))
+        except (TypeError, KeyError, IndexError):
+            raise InvalidRevision("its first input has no name", file=path) from None
+
+    def on(self, artifact: int) -> Plan:
+        """A build that judges files that were sent to Concourse."""
+        return in_order(uploaded(self.given, artifact), task(_STEP, self.config))
+
+    def on_commit(self, source: Mapping[str, Any], sha: str) -> Plan:
+        """One that fetches the commit itself."""
+        return in_order(git(self.given, source, sha), task(_STEP, self.config))
