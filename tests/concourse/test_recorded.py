@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import requests
 
+from gitops_agent.concourse import packed
 from tests.concourse.conftest import IMAGE
 from tests.conftest import ROOT
 from tests.fakes.concourse import PASSWORD, USER, FakeConcourse
@@ -42,9 +43,13 @@ def _plan(*steps: Any) -> Any:
     return {"id": "1", "do": [{"id": str(number), **step} for number, step in enumerate(steps, start=2)]}
 
 
-def _task(command: str) -> Any:
+def _task(command: str, *inputs: str) -> Any:
     config = {"platform": "linux", "rootfs_uri": "IMAGE", "run": {"path": "sh", "args": ["-c", command]}}
-    return {"task": {"name": "check", "config": config}}
+    given = {"inputs": [{"name": name} for name in inputs]} if inputs else {}
+    return {"task": {"name": "check", "config": {**config, **given}}}
+
+
+_GIVEN = {"artifact_input": {"artifact_id": "ARTIFACT", "name": "config"}}
 
 
 # method, path, body; `{seen}` in the third is the version that Concourse gave last.
@@ -76,6 +81,11 @@ SCENE: list[tuple[str, str, Any, dict[str, str]]] = [
     ("POST", "teams/main/builds", _plan({"task": {"name": "t", "config": {"platform": "linux", "run": {"path": "true"}}}}), {}),
     ("GET", "builds/{build}", None, {}),
     ("POST", "teams/main/pipelines/not-there/builds", _plan(_task("true")), {}),
+    ("POST", "teams/main/artifacts?platform=windows", {"packed": {"a": "hello"}}, {}),
+    ("POST", "teams/main/artifacts?platform=linux", {"packed": {"a/b": "hello\n", "say": "#!/bin/sh\ncat $0/../a/b"}}, {}),
+    ("POST", f"{_PIPELINE}/builds", _plan(_GIVEN, _task("cat config/a/b; test -x config/say", "config")), {}),
+    ("GET", "builds/{build}", None, {}),
+    ("GET", "builds/{build}/events", None, {}),
     ("PUT", f"{_PIPELINE}/archive", "", {}),
     ("GET", f"{_PIPELINE}/config", None, {}),
     ("GET", _PIPELINE, None, {}),
@@ -97,12 +107,16 @@ def play(url: str, user: str, password: str) -> list[Exchange]:
         {"request": ["POST", "login with a wrong password"], "response": _said(wrong)},
         {"request": ["GET", "pipelines with a wrong token"], "response": _said(refused)},
     ]
-    seen = build = ""
+    seen = build = artifact = ""
     for method, path, body, headers in SCENE:
         sent = {"Authorization": f"Bearer {token}", "Content-Type": "application/x-yaml", **headers}
         sent = {name: value.replace("{seen}", seen) for name, value in sent.items()}
         address = f"{url}/api/v1/{path.replace('{build}', build)}"
         text = json.dumps(body).replace('"rootfs_uri": "IMAGE"', json.dumps(IMAGE)[1:-1]) if isinstance(body, dict) else body
+        if isinstance(body, dict) and "packed" in body:
+            text = packed({name: content.encode() for name, content in body["packed"].items()})
+        elif isinstance(body, dict):
+            text = text.replace('"ARTIFACT"', artifact)
         if path.endswith("/events"):
             response: Exchange = {"status": 200, "json": _events(address, sent)}
         else:
@@ -114,6 +128,8 @@ def play(url: str, user: str, password: str) -> list[Exchange]:
             response = _said(answer)
             if path.endswith("builds") and answer.ok:
                 build = str(answer.json()["id"])
+            if "artifacts" in path and answer.ok:
+                artifact = str(answer.json()["id"])
         exchanges.append({"request": [method, path, body], "response": response})
     return exchanges
 

@@ -131,16 +131,16 @@ class FakeConcourse:
         if rest[2:3] == ["jobs"] and rest[4:] == ["builds"] and method == "POST":
             return self._trigger(team, rest[1], rest[3])
         if rest == ["artifacts"] and method == "POST":
-            return self._upload(body)
+            return self._upload(query["platform"][0], body)
         if rest[-1:] == ["builds"] and method == "POST":
             if not self.one_off:
                 return Reply(403, text="forbidden")
             return self._start(team, rest[1] if rest[0] == "pipelines" else "", json.loads(body))
         return self.pipelines.answer(method, team, rest[1:], query, headers, body)
 
-    def _upload(self, body: bytes) -> Reply:
-        if not self.workers:
-            return Reply(500, text="no workers satisfying: platform 'linux'\n")
+    def _upload(self, platform: str, body: bytes) -> Reply:
+        if not self.workers or platform != "linux":
+            return Reply(500, text=f"no workers satisfying: platform '{platform}', version: '2.5'\n")
         number = len(self.artifacts) + 1
         self.artifacts[number] = body
         return Reply(201, {"id": number, "name": "", "build_id": 0, "created_at": int(time.time())})
