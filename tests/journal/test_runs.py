@@ -80,6 +80,16 @@ def test_only_the_newest_runs_and_their_statuses_are_kept(journal: Journal) -> N
     assert kept == 20 * 20
 
 
+@pytest.mark.slow
+def test_a_thousand_runs_take_no_more_room_than_five_hundred(journal: Journal, tmp_path: Path) -> None:
+    """Failure mode 68, on the disk: what is forgotten makes room for what comes."""
+    sizes = []
+    for number in range(1000):
+        journal.record(finished(number), [status(number, StatusState.SUCCESS)])
+        sizes.append(sum(file.stat().st_size for file in tmp_path.iterdir()))
+    assert max(sizes[500:]) <= 1.02 * max(sizes[:500])
+
+
 def test_a_huge_plan_is_kept_without_its_diffs(journal: Journal) -> None:
     changes = [
         {"action": "create", "name": f"kv:{n}", "reason": "absent", "diff": "+ x" * 300, "destructive": ""} for n in range(1000)

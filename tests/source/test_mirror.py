@@ -6,7 +6,7 @@ import os
 import random
 import resource
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -209,6 +209,35 @@ def test_the_mirror_does_not_grow_for_ever(author: Author, follow: Follow, mirro
     source.tidy()
     assert author.push({"end": "more"}) == source.fetch().sha
     assert len(list(mirror.glob("objects/??/*"))) > 0, "a few loose objects are not worth packing"
+
+
+@pytest.mark.slow
+def test_what_was_forced_away_makes_room(author: Author, follow: Follow, mirror: Path) -> None:
+    """Failure mode 68: every push replaces all before; what is marked stays."""
+    source = follow()
+    author.push({"a": "applied"})
+    applied = source.fetch()
+    source.mark_applied(applied)
+    sizes = []
+    for push in range(20):
+        git("fast-import", "--quiet", "--force", at=author.remote, stdin=b"".join(_history(push, commits=33)))
+        source.fetch()
+        for file in (*mirror.glob("objects/??/*"), *mirror.glob("objects/pack/*")):
+            os.utime(file, (0, 0))  # hours go by
+        source.tidy()
+        sizes.append(sum(file.stat().st_size for file in mirror.rglob("*") if file.is_file()))
+    assert max(sizes) < 20 * 33 * 2000 * 0.7, "of what was pushed in all"
+    assert source.read(applied) == {"a": b"applied"}
+
+
+def _history(push: int, *, commits: int) -> Iterator[bytes]:
+    """A branch without a past, in the words of git-fast-import."""
+    yield b"reset refs/heads/main\n"
+    for number in range(commits):
+        content = os.urandom(2000)
+        yield b"commit refs/heads/main\ncommitter A <a@example.org> %d +0000\ndata 1\nc\n" % (1_800_000_000 + push)
+        yield b"M 100644 inline file-%d\ndata %d\n%b\n" % (number, len(content), content)
+    yield b"done\n"
 
 
 def test_a_commit_that_is_too_large_in_truth(author: Author, source: Source) -> None:
