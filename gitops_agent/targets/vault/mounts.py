@@ -4,6 +4,7 @@ is nothing; the answer of `tune` has effective values instead.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
@@ -75,7 +76,8 @@ class Mounts(ResourceType):
                 wanted = desired.get(name)
                 if wanted is not None:
                     _refuse_another_type(wanted, found)
-                yield Resource(name, _spec(found, wanted), version=str(found.get("uuid", "")), owned=name in owned)
+                spec = _spec(found, wanted, owned.get(name, NOTHING))
+                yield Resource(name, spec, version=str(found.get("uuid", "")), owned=name in owned)
 
     def put(self, change: Change) -> Note:
         spec, path = change.resource.spec, change.name.partition(":")[2]
@@ -85,14 +87,21 @@ class Mounts(ResourceType):
                 await_kv(self._client, path)
             if spec["config"]:
                 self._tune(path, spec["config"])
-            return NOTHING
+            return self._note(path, spec)
         gone = {name: _nothing(value) for name, value in change.before.spec["config"].items() if name not in spec["config"]}
         options = {"options": spec["options"]} if spec["options"] != change.before.spec["options"] else {}
         self._tune(path, {**gone, **spec["config"], "description": spec["description"], **options})
-        return NOTHING
+        return self._note(path, spec)
 
     def delete(self, change: Change) -> None:
         self._client.delete(f"{self.api}/{change.name.partition(':')[2]}")
+
+    def _note(self, path: str, spec: Mapping[str, Any]) -> Note:
+        """What Vault itself chose, as a newer one may for every mount: it cannot be taken back, and is nobody's change."""
+        self._look()
+        config = self.live.get(path, {}).get("config") or {}
+        chosen = {name: value for name, value in config.items() if name not in spec["config"] and not _default(name, value)}
+        return Note(untold={name: _text(value) for name, value in chosen.items()})
 
     def _tune(self, path: str, config: Mapping[str, Any]) -> None:
         self._client.write(f"{self.api}/{path}/tune", config)
@@ -126,12 +135,16 @@ def _refuse_another_type(wanted: Resource, found: Mapping[str, Any]) -> None:
             raise InvalidRevision.at(message, wanted.origin)
 
 
-def _spec(found: Mapping[str, Any], wanted: Resource | None) -> Mapping[str, Any]:
+def _spec(found: Mapping[str, Any], wanted: Resource | None, note: Note) -> Mapping[str, Any]:
     """In the words of the repository wherever both mean the same."""
     spec = {name: found.get(name) for name in _FIXED} | {"description": found.get("description") or ""}
     for part in ("options", "config"):
         said = wanted.spec[part] if wanted else {}
-        live = {name: value for name, value in (found.get(part) or {}).items() if name in said or not _default(name, value)}
+        live = {
+            name: value
+            for name, value in (found.get(part) or {}).items()
+            if name in said or not (_default(name, value) or note.untold.get(name) == _text(value))
+        }
         spec[part] = {
             name: said[name] if name in said and likeness.same(said[name], value) else value for name, value in live.items()
         }
@@ -147,6 +160,10 @@ def _seconds(name: str, value: Any) -> Any:
 
 def _default(name: str, value: Any) -> bool:
     return likeness.empty(value) or value == _DEFAULTS.get(name)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def _nothing(value: Any) -> Any:

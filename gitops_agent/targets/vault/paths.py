@@ -20,7 +20,7 @@ from gitops_agent.targets.vault import fields
 from gitops_agent.targets.vault.client import Client
 from gitops_agent.targets.vault.mounts import Engines
 from gitops_agent.targets.vault.record import Note
-from gitops_agent.targets.vault.resource_type import Notes, Resources, ResourceType
+from gitops_agent.targets.vault.resource_type import NOTHING, Notes, Resources, ResourceType
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.@+:-]*(/[\w.@+:-]+)+")
 _SYSTEM = re.compile(r"sys/(?!quotas/|config/|policies/password/).*")
@@ -39,6 +39,7 @@ class Paths(ResourceType):
         self._client = client
         self._engines = engines
         self._digest = fields.digester(site.key)
+        self._owned: Notes = {}
 
     def parse(self, files: Files) -> Iterator[Resource]:
         for path, content in files.items():
@@ -49,6 +50,7 @@ class Paths(ResourceType):
                 yield Resource(f"path:{entry.name}", spec, origin=Origin(path, entry.line))
 
     def observe(self, desired: Resources, owned: Notes) -> Iterator[Resource]:
+        self._owned = owned
         for name in {**desired, **owned}:
             wanted = desired.get(name)
             if wanted is not None:
@@ -69,13 +71,16 @@ class Paths(ResourceType):
         path = _path(change.name)
         self._client.write(path, {**{field: fields.reset(field, value) for field, value in taken_back.items()}, **spec})
         answer = self._client.read(path).data
-        for field, value in taken_back.items():
-            if field in answer and answer[field] == value and not fields.unsaid(field, value, answer):
+        # What was never declared is left after this one attempt: a newer Vault may have it in every answer.
+        said = self._owned.get(change.name, NOTHING).said
+        for field in (field for field in taken_back if field in said and field in answer):
+            if answer[field] == taken_back[field] and not fields.unsaid(field, answer[field], answer):
                 raise ApplyFailed(f"{change.name}: {field} cannot be taken back; declare it, or delete {path} by hand")
         untold = {field: value for field, value in answer.items() if field not in spec}
         return Note(
             {field: self._digest(value) for field, value in spec.items() if field not in answer},
             {field: self._digest(value) for field, value in untold.items() if not fields.unsaid(field, value, answer)},
+            tuple(sorted(spec)),
         )
 
     def delete(self, change: Change) -> None:

@@ -25,10 +25,12 @@ _EACH = 300
 
 @dataclass(frozen=True)
 class Note:
-    """Keyed digests by field: of what was `written` and cannot be read, and of what is `untold` in the repository."""
+    """Keyed digests by field: of what was `written` and cannot be read, and of what is `untold` in the repository. `said`: fields
+    that were declared, where it has to be known."""
 
     written: Mapping[str, str] = field(default_factory=dict)
     untold: Mapping[str, str] = field(default_factory=dict)
+    said: tuple[str, ...] = ()
 
 
 class Record:
@@ -51,7 +53,10 @@ class Record:
         self._version = int((answer.data.get("metadata") or {}).get("version", 0))
         try:
             owned = answer.data["data"]["owned"] if answer.found else {}
-            self.notes = {name: Note(note.get("written", {}), note.get("untold", {})) for name, note in owned.items()}
+            self.notes = {
+                name: Note(note.get("written", {}), note.get("untold", {}), tuple(note.get("said", ())))
+                for name, note in owned.items()
+            }
         except (KeyError, TypeError, AttributeError):
             where = f"{self._mount}/{self._path}"
             raise Unavailable(f"vault: the record of what is owned, {where}, is damaged; mend or delete it") from None
@@ -81,4 +86,5 @@ class Record:
 
 
 def _plain(note: Note) -> Mapping[str, Any]:
-    return {name: dict(digests) for name, digests in (("written", note.written), ("untold", note.untold)) if digests}
+    parts = {"written": dict(note.written), "untold": dict(note.untold), "said": list(note.said)}
+    return {name: part for name, part in parts.items() if part}

@@ -10,6 +10,7 @@ import pytest
 
 from gitops_agent.errors import AgentError, ConfigError, UnsafePlan
 from gitops_agent.model import HealthStatus
+from gitops_agent.targets.compose import own
 from tests.targets.compose.engine import IMAGE, compose, docker, names
 from tests.targets.compose.stack import Stack, folder, reasons, service
 
@@ -187,11 +188,13 @@ def test_somebody_elses_container_in_the_project_is_left(stack: Stack, tmp_path:
         stack.apply(folder({"web": service(), "stranger": service("labels: {a: b}")}))
 
 
-def test_the_project_that_runs_the_agent_is_refused(stack: Stack) -> None:
+def test_the_project_that_runs_the_agent_is_refused(stack: Stack, tmp_path: Path) -> None:
     """Failure mode 62. The same path on the host and in the agent's container is checked as well."""
     agent = f"volumes: ['{stack.place}:{stack.place}']"
     stack.apply(folder({"agent": service(agent)}))
-    stack.target._own = stack.ids()["agent-1"][0]  # what /proc/self/mountinfo says there
+    (tmp_path / "mountinfo").write_text(docker("exec", f"{stack.project}-agent-1", "cat", "/proc/self/mountinfo"))
+    stack.target._own = own.container(tmp_path / "mountinfo")
+    assert stack.target._own == stack.ids()["agent-1"][0]
     assert not stack.plan(folder({"agent": service(agent)}))
     with pytest.raises(UnsafePlan, match="on the host: gitops-agent apply test"):
         stack.plan(folder({"agent": service(agent), "web": service()}))

@@ -47,6 +47,18 @@ def test_unchanged_costs_lists_only(make: Make, proxy: Proxy) -> None:
     assert proxy.calls == [record, "GET /v1/acl/policies", keys, "GET /v1/acl/token/self"]
 
 
+def test_what_a_newer_consul_adds_to_every_object_changes_nothing(make: Make, consul: ConsulServer, proxy: Proxy) -> None:
+    """Failure mode 25: and pruning goes on."""
+    roles = b"app: {policies: [web]}\n"
+    files = {"policies/web.hcl": WEB, "policies/old.hcl": WEB, "roles.yaml": roles, "tokens.yaml": b"web: {roles: [app]}\n"}
+    converge(make(), files)
+    proxy.rewrite = lambda path, content: content.replace(b'"ModifyIndex"', b'"Invented": "always", "ModifyIndex"')
+    assert not plan(make(), files)
+    del files["policies/old.hcl"]
+    assert [(change.action, change.name) for change in converge(make(), files)] == [(Action.DELETE, "policy:old")]
+    assert [policy["Name"] for policy in consul.acl("policies")] == ["web"]
+
+
 def test_keys_alone_ask_nothing_of_the_acl_system(make: Make, proxy: Proxy, least_privilege: str, token_file: Path) -> None:
     token_file.write_text(least_privilege)
     converge(make(), {"kv/a": b"1"})

@@ -48,7 +48,7 @@ def test_whatever_consul_makes_of_it_the_second_run_writes_nothing(make: Make, c
 
 
 def test_a_default_that_is_not_known_costs_one_write_too_many_and_not_one_a_run(make: Make, proxy: Proxy) -> None:
-    """What a later Consul adds of its own accord: written again after a restart of the agent at most."""
+    """Failure mode 25: what a later Consul adds of its own accord: written again after a restart of the agent at most."""
     proxy.rewrite = lambda path, content: content.replace(b'"Kind"', b'"Invented": 7, "Kind"') if "/v1/config" in path else content
     entry = files({"Kind": "service-defaults", "Name": "web", "Protocol": "http"})
     target = make()

@@ -201,7 +201,7 @@ def test_a_branch_that_does_not_exist_cannot_be_the_default(make: Make, gitea: G
 
 
 def test_a_lost_compare_and_set_is_a_conflict(make: Make, gitea: GiteaServer) -> None:
-    """Failure mode 25: two agents by mistake."""
+    """Failure mode 65: two agents by mistake."""
     converge(make(), files())
     target = make()
     planned = plan(target, hook())
