@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gitops_agent import targets
-from gitops_agent.adopt import areas, landscape, mounts, project
+from gitops_agent.adopt import areas, landscape, mounts, project, systems
 from gitops_agent.adopt.file_tables import FileTables
 from gitops_agent.adopt.landscape import Landscape
 from gitops_agent.adopt.left import Left, Why
@@ -52,17 +52,18 @@ def take(wishes: Wishes) -> Taken:
     sorted_ = mounts.sort(scene, left)
     laid = areas.lay_out(scene, sorted_, left)
     whole = project.describe(scene, sorted_, laid, left)
+    environment = wishes.environment or re.sub(r"[^a-z0-9-]", "-", scene.project)
+    reaching = Reaching(wishes.addresses, left)
     with closing(Engine(timeout=_TIMEOUT)) as engine:
-        described = FileTables(
-            scene, sorted_, Reaching(wishes.addresses, left), lambda name, tool: _has(engine, name, tool), _try, left
-        )
+        described = FileTables(scene, sorted_, reaching, lambda name, tool: _has(engine, name, tool), _try, left)
         tables = [*(described.of(area) for area in laid), described.project(whole, laid)]
-    contents = {**{area.name: area.files for area in laid}, "compose": whole.files}
+    held = [*systems.describe(scene, reaching, wishes.credentials, environment, left)]
+    tables += [one.table for one in held]
+    contents = {**{area.name: area.files for area in laid}, "compose": whole.files, **{one.table.name: one.files() for one in held}}
     found = SecretsFound(left)
     _learn(found, scene, whole, contents)
     folders = {name: _without_secrets(name, files, whole, found) for name, files in contents.items()}
     _tell_of_services(whole, scene, left)
-    environment = wishes.environment or re.sub(r"[^a-z0-9-]", "-", scene.project)
     return Taken(environment, scene.project, scene.directory, tuple(tables), folders, found.values(), left)
 
 

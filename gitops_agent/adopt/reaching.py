@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing, suppress
 
-from gitops_agent.adopt.landscape import Service
+from gitops_agent.adopt.landscape import Landscape, Service
 from gitops_agent.adopt.left import Left, Why
 from gitops_agent.api import Api
 from gitops_agent.errors import Unavailable
@@ -20,6 +20,13 @@ class Reaching:
     def __init__(self, told: Mapping[str, str], left: Left) -> None:
         self._told = told
         self._left = left
+
+    def system(self, scene: Landscape, name: str) -> str:
+        """Of a system, in the project or where it was said to be."""
+        if name in self._told:
+            return self._told[name]
+        found = (self.address(one) for one in scene.services if one.program is not None and one.program.name == name)
+        return next(filter(None, found), "")
 
     def address(self, service: Service) -> str:
         """Of the program's API; empty where nothing answers there."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 
 from gitops_agent import secret
@@ -21,38 +22,45 @@ class SecretsFound:
 
     def __init__(self, left: Left) -> None:
         self._left = left
+        self._wishes: dict[str, Counter[tuple[str, str]]] = {}
+        """By value: what it is called, and where, as often as it is."""
         self._names: dict[str, str] = {}
-        self._strong: dict[str, str] = {}
         self._used: set[str] = set()
 
     def learn(self, where: str, text: str, *, whole: bool = False) -> None:
         """`where` is a path, for names. `whole`: the file is a secret whatever is in it."""
         if whole or confidential.is_whole(where, text):
-            self.name(text.rstrip("\r\n"), _of_file(where), where)
+            self._learn(text.rstrip("\r\n"), _of_file(where), where)
             return
         for found in confidential.find(text):
-            self.name(_real(found.value)[0], found.name, where)
+            self._learn(_real(found.value)[0], found.name, where)
 
     def learn_environment(self, service: str, environment: Mapping[str, str]) -> None:
         """What a running container was given, wherever that came from."""
         for name, value in environment.items():
             if confidential.is_secret_name(name) and confidential.is_value(value):
-                self.name(value, name, service)
+                self._learn(value, name, service)
 
-    def name(self, value: str, wish: str, where: str = "") -> str:
-        """Of the secret with that value, made from `wish` where it has none yet. From now on it is masked."""
+    def _learn(self, value: str, wish: str, where: str) -> None:
+        """From now on it is masked."""
+        self._wishes.setdefault(value, Counter())[_slug(wish), _slug(where.partition("/")[0])] += 1
+        try:
+            secret.remember(value, wish)
+        except Unavailable as error:
+            self._left.add(Why.ATTENTION, f"{where}: {wish}", str(error))
+
+    def _name(self, value: str) -> str:
+        """By what it is called most often."""
         if value not in self._names:
-            slug, place = _slug(wish), _slug(where.partition("/")[0])
-            name = self._free(f"{place}-{slug}" if place and slug in _VAGUE else slug, place)
-            self._names[value] = name
-            if confidential.is_strong(value):
-                self._strong[value] = name
-            else:
-                self._left.add(Why.ATTENTION, name, "is short or a plain word: wherever that stands it is masked")
-            try:
-                secret.remember(value, name)
-            except Unavailable as error:
-                self._left.add(Why.ATTENTION, f"{where}: {wish}", str(error))
+            slugs = Counter[str]()
+            for (slug, _), number in self._wishes[value].items():
+                slugs[slug] += number
+            slug = slugs.most_common(1)[0][0]
+            place = next(place for wish, place in self._wishes[value] if wish == slug)
+            self._names[value] = self._free(f"{place}-{slug}" if place and slug in _VAGUE else slug, place)
+            if not confidential.is_strong(value):
+                reason = "is short or a plain word: wherever that stands it is masked"
+                self._left.add(Why.ATTENTION, f"secret {self._names[value]}", reason)
         return self._names[value]
 
     def written(self, path: str, content: bytes, *, whole: bool = False) -> tuple[str, bytes] | None:
@@ -66,7 +74,7 @@ class SecretsFound:
             return path, content
         if whole or confidential.is_whole(path, text):
             return self._as_secret(path, text)
-        places = [*self._places(text), *templates.occurrences(text, self._strong)]
+        places = self._places(text)
         if not places and not templates.is_named_so(path):
             return path, content
         template = templates.written(text, places) if templates.can_be_one(path, text) else None
@@ -81,10 +89,13 @@ class SecretsFound:
 
     def _places(self, text: str) -> list[Place]:
         places = []
+        for value in filter(confidential.is_strong, self._wishes):
+            found_at = list(templates.occurrences(text, value))
+            places += [Place(start, end, self._name(value), encode) for start, end, encode in found_at]
         for found in confidential.find(text):
             value, encode = _real(found.value)
-            if value in self._names:
-                places.append(Place(found.start, found.end, self._names[value], encode))
+            if value in self._wishes:
+                places.append(Place(found.start, found.end, self._name(value), encode))
         return places
 
     def _as_secret(self, path: str, text: str) -> tuple[str, bytes] | None:
@@ -93,7 +104,9 @@ class SecretsFound:
         if not value.strip() or not templates.can_be_one(path, end):
             self._left.add(Why.ATTENTION, path, "holds a secret and cannot be a template: keep it by hand")
             return None
-        name = self.name(value, _of_file(path), path)
+        if value not in self._wishes:
+            self._learn(value, _of_file(path), path)
+        name = self._name(value)
         self._used.add(name)
         return templates.named(path), f"{templates.reference(name)}{end}".encode()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -22,14 +22,13 @@ class Place(NamedTuple):
     encode: str = ""
 
 
-def occurrences(text: str, secrets: Mapping[str, str]) -> Iterator[Place]:
-    """Every place where one of the values (names by value) is written, in any of the ways that `secret()` can write it."""
-    for value, name in secrets.items():
-        for encode, form in _forms(value):
-            start = text.find(form)
-            while start >= 0:
-                yield Place(start, start + len(form), name, encode)
-                start = text.find(form, start + len(form))
+def occurrences(text: str, value: str) -> Iterator[tuple[int, int, str]]:
+    """Every place where the value is written, in any of the ways that `secret()` can write it: start, end and `encode`."""
+    for encode, form in _forms(value):
+        start = text.find(form)
+        while start >= 0:
+            yield start, start + len(form), encode
+            start = text.find(form, start + len(form))
 
 
 def _forms(value: str) -> Iterator[tuple[str, str]]:

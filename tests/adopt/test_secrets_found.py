@@ -134,7 +134,7 @@ def test_a_word_is_a_secret_only_where_it_is_named_one() -> None:
     kept, secrets, left = _written(files)
     assert kept["db/.env.j2"] == b'POSTGRES_PASSWORD={{ secret("file:postgres-password") }}\nPOSTGRES_USER=postgres\nX_KEY=abc\n'
     assert secrets == {"postgres-password": "postgres"}
-    assert "postgres-password" in left.found[Why.ATTENTION]
+    assert "secret postgres-password" in left.found[Why.ATTENTION]
 
 
 _PIECES = st.sampled_from(

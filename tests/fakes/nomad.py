@@ -82,6 +82,8 @@ class FakeNomad:
             self._may("submit-job")
             return self.state.plan(body["Job"])
         self._may("read-job")
+        if what == "submission":
+            return self.state.submission(name, int(query["version"]))
         return self.state.allocations(name) if what == "allocations" else self.state.job(name)
 
     def _evaluation(self, _method: str, rest: str, _query: dict[str, str], _body: Json) -> Json:

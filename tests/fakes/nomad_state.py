@@ -81,6 +81,13 @@ class State:
             self.jobs[name] = {**job, "Stop": True, "Status": "dead", "JobModifyIndex": index, "ModifyIndex": index}
         return {"EvalID": "", "JobModifyIndex": index}
 
+    def submission(self, name: str, version: int) -> Json:
+        """What the newest version was made of, where whoever submitted it said so."""
+        kept = self.submissions.get(name)
+        if not kept or self.job(name)["Version"] != version:
+            raise Refused(404, "job source not found")
+        return {"Variables": "", "VariableFlags": None, **kept}
+
     def allocations(self, name: str) -> list[Json]:
         if name not in self.sick:
             return []

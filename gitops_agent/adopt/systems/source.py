@@ -1,0 +1,43 @@
+"""One system as it is read: its address, its token, and where to say what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from gitops_agent.adopt.left import Left
+from gitops_agent.api import Api
+from gitops_agent.secret.files import read_secret
+
+_HEADERS = {"consul": "X-Consul-Token", "vault": "X-Vault-Token", "nomad": "X-Nomad-Token"}
+_TIMEOUT = 30.0
+
+
+class Source:
+    """Use as a context manager. Raises Unavailable where the token cannot be read, or may not."""
+
+    def __init__(self, name: str, address: str, token_file: Path | None, left: Left) -> None:
+        self.name = name
+        self.address = address
+        self.left = left
+        self._token_file = token_file
+        headers = {_HEADERS[name]: read_secret(token_file)} if token_file else None
+        self._api = Api(name, address, headers=headers, timeout=_TIMEOUT)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._api.close()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What every target of it has in agent.toml."""
+        return {"address": self.address, **({"token_file": self._token_file} if self._token_file else {})}
+
+    def get(self, path: str, *, method: str = "GET", params: Mapping[str, str | int] | None = None) -> Any:
+        """The parsed answer, None where there is no such thing, or the system has no such part."""
+        answer = self._api.call(method, path, params=params, accept=(400, 404, 405))
+        return answer.data if answer.status == 200 else None
