@@ -44,7 +44,7 @@ def nomad_worker_gone(ground: Ground) -> Iterator[Stage]:
         def beats(well: bool) -> None:
             worker.beats = well
 
-        yield Stage(lambda: nomad.look(settings, STACK), lambda: beats(False), lambda: beats(True))
+        yield Stage(lambda: nomad.look(settings, STACK), lambda: beats(False), lambda: beats(True), fake.url, MANAGEMENT)
 
 
 @contextmanager
@@ -57,7 +57,9 @@ def concourse_worker_stalled(ground: Ground) -> Iterator[Stage]:
         def stalls(now: bool) -> None:
             fake.stalled = now
 
-        yield Stage(lambda: concourse.look(settings, STACK), lambda: stalls(True), lambda: stalls(False))
+        yield Stage(
+            lambda: concourse.look(settings, STACK), lambda: stalls(True), lambda: stalls(False), fake.url, f"{USER}:{PASSWORD}"
+        )
 
 
 @contextmanager
@@ -77,6 +79,8 @@ def bot_token_revoked(ground: Ground) -> Iterator[Stage]:
             lambda: gitea.look(settings, AgentSettings(), STACK),
             lambda: fake.tokens.pop(TOKEN),
             lambda: fake.add_token(TOKEN, "all"),
+            fake.url,
+            TOKEN,
         )
 
 
@@ -115,7 +119,7 @@ def loki_not_ready(ground: Ground) -> Iterator[Stage]:
         loki.ready = now
 
     try:
-        yield Stage(lambda: logs.loki(settings, STACK), lambda: ready(False), lambda: ready(True))
+        yield Stage(lambda: logs.loki(settings, STACK), lambda: ready(False), lambda: ready(True), loki.url)
     finally:
         loki.stop()
 
@@ -135,7 +139,7 @@ def promtail_not_shipping(ground: Ground) -> Iterator[Stage]:
 
     nobody = f"http://127.0.0.1:{ground.free_port()}"
     try:
-        yield Stage(lambda: logs.promtail(settings, STACK), lambda: leads(nobody), lambda: leads(loki.url))
+        yield Stage(lambda: logs.promtail(settings, STACK), lambda: leads(nobody), lambda: leads(loki.url), promtail.url)
     finally:
         promtail.stop()
         loki.stop()

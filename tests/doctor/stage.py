@@ -20,6 +20,9 @@ class Stage:
     look: Callable[[], Iterable[Finding]]
     wreck: Callable[[], object]
     mend: Callable[[], object]
+    address: str = ""
+    """Where a fake is, and what lets the doctor in: name and password, or a token."""
+    secret: str = ""
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,14 @@ _KEPT = ("X-Total-Count", "Retry-After")
 """Headers of answers that the client looks at."""
 
 
+_SENT = ("Authorization", "Content-Type", "X-Nomad-Token", "X-Consul-Token", "X-Vault-Token")
+
+
 class Recorder:
-    def __init__(self, upstream: str) -> None:
+    def __init__(self, upstream: str, metrics: tuple[str, ...] = ("process_start_time_seconds ",)) -> None:
+        """`metrics` are the beginnings of those lines of metrics that are worth keeping."""
         self.upstream = upstream
+        self.metrics = metrics
         self.exchanges: list[dict[str, Any]] = []
         self.lose = 0
         """Answers to statuses that are lost: Gitea has stored them, the client sees its connection end."""
@@ -34,17 +39,25 @@ class Recorder:
         head = json.dumps({"server": f"{name} {version}", "token": token, "exchanges": []})
         lines = ",\n".join(json.dumps(exchange, ensure_ascii=False) for exchange in self.exchanges)
         text = f"{head.removesuffix(']}')}\n{lines}\n]}}\n"
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         host = f"{name.lower()}.example"
         path.write_text(text.replace(self.upstream, f"http://{host}").replace("127.0.0.1", host))
 
 
-def _content(answer: requests.Response) -> dict[str, Any]:
-    """JSON, or text; of metrics the one that targets read."""
+def _content(answer: requests.Response, metrics: tuple[str, ...]) -> dict[str, Any]:
+    """JSON, or text; of metrics those that somebody reads."""
     if not answer.headers.get("Content-Type", "").startswith("text/plain"):
         return {"json": answer.json() if answer.content else None}
-    told = [line for line in answer.text.splitlines() if line.startswith("process_start_time_seconds ")]
-    return {"text": f"{told[0]}\n" if told else answer.text}
+    told = [f"{line}\n" for line in answer.text.splitlines() if line.startswith(metrics)]
+    return {"text": "".join(told) or answer.text}
+
+
+def _parsed(body: bytes) -> Any:
+    """JSON, where it is: a login is a form, and nobody's to keep."""
+    try:
+        return json.loads(body) if body else None
+    except ValueError:
+        return None
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -55,7 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         recorder = self.recorder
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        headers = {name: value for name, value in self.headers.items() if name in ("Authorization", "Content-Type")}
+        headers = {name: value for name, value in self.headers.items() if name in _SENT}
         answer = requests.request(
             self.command, f"{recorder.upstream}{self.path}", data=body, headers=headers, timeout=30, allow_redirects=False
         )
@@ -63,11 +76,11 @@ class _Handler(BaseHTTPRequestHandler):
         with recorder.guard:
             recorder.exchanges.append(
                 {
-                    "request": {"method": self.command, "path": self.path, "json": json.loads(body) if body else None},
+                    "request": {"method": self.command, "path": self.path, "json": _parsed(body)},
                     "response": {
                         "status": answer.status_code,
                         "headers": kept,
-                        **_content(answer),
+                        **_content(answer, recorder.metrics),
                     },
                 }
             )
