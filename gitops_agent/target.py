@@ -55,7 +55,8 @@ class TargetSettings(BaseModel):
     folder: str = ""
     """Folder of the config repo that this target renders; the target's name unless set."""
     drift: Drift = Drift.HEAL
-    """`heal`: drift is mended at once. `report`: it is shown and counted, and left. `ignore`: it is not looked for."""
+    """`heal`: drift is mended at once. `report`: it is shown and counted, and left, but what has to be renewed in time is renewed.
+    `ignore`: it is not looked for."""
     adopt: bool = False
     """Take over resources that exist with other content and without our mark. Without it such a plan is refused."""
     prune: bool = True

@@ -50,6 +50,10 @@ class Plan:
         kept = tuple(change for change in self.changes if change.action is not Action.DELETE or not spared(change))
         return replace(self, changes=kept, owned=self.owned - len(self.changes) + len(kept))
 
+    def following(self) -> Plan:
+        """Only what follows something that moved on by itself, and adoption, which writes nothing."""
+        return replace(self, changes=tuple(change for change in self.changes if change.follows or change.action is Action.ADOPT))
+
     @property
     def writes(self) -> bool:
         """Whether applying it writes anything to the system."""

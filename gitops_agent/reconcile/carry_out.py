@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitops_agent.errors import AgentError, ApplyFailed, Retry, Superseded, Unavailable
 from gitops_agent.model import Action, HealthStatus, Outcome, Step
@@ -115,15 +115,16 @@ class _Writer:
                 return self._skip(target, str(planned.error))
             if planned.error is not None:
                 raise planned.error
-        plan = planned.plan or Plan(target.name)
-        if plan.writes and self._prepared.only_reported(planned, self._secrets):
-            self._progress.results[target.name] = TargetResult(Outcome.SUCCESS, f"drift: {plan.count()}", drift=True)
-            return Plan(target.name)
+        plan = self._prepared.to_do(planned, self._secrets)
         if plan.held and not self._prepared.approved:  # it could not be planned when approval was asked for
             return self._skip(target, f"{plan.held} needs approval, which the next run asks for")
-        left = f"; {', '.join(planned.left)} left as it is" if planned.left else ""
+        names = {change.name for change in plan}
+        drift = replace(plan, changes=tuple(change for change in planned.plan or () if change.name not in names))
+        said = [plan.count()] if plan or not drift else []
+        said += [f"drift: {drift.count()}"] if drift else []
+        said += [f"{', '.join(planned.left)} left as it is"] if planned.left else []
         self._progress.results[target.name] = TargetResult(
-            Outcome.SUCCESS, f"{plan.count()}{left}", changed=bool(plan), left=planned.left
+            Outcome.SUCCESS, "; ".join(said), changed=bool(plan), left=planned.left, drift=bool(drift)
         )
         return plan
 

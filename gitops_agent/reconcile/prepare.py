@@ -41,15 +41,16 @@ class Prepared:
         return next((error for error in errors if not isinstance(error, Unavailable)), None)
 
     def due(self, secrets: Mapping[str, str]) -> list[Plan]:
-        """The plans that will be carried out, as far as they could be made. `secrets`: see `only_reported`."""
-        return [planned.plan for planned in self.plans if planned.plan and not self.only_reported(planned, secrets)]
+        """The plans that will be carried out, as far as they could be made. `secrets`: see `to_do`."""
+        return [plan for planned in self.plans if (plan := self.to_do(planned, secrets))]
 
-    def only_reported(self, planned: TargetPlan, secrets: Mapping[str, str]) -> bool:
-        """Whether what differs is drift that the target's policy leaves. `secrets` are the digests of the last successful run: a
-        secret that got another value is no drift."""
+    def to_do(self, planned: TargetPlan, secrets: Mapping[str, str]) -> Plan:
+        """Its plan without the drift that the target's policy leaves. `secrets` are the digests of the last successful run: a
+        secret that got another value is no drift, nor is time that has come."""
+        plan = planned.plan or Plan(planned.target.name)
         if self.whole or planned.target.settings.drift is Drift.HEAL:
-            return False
-        return secrets.get(planned.target.name, planned.secrets) == planned.secrets
+            return plan
+        return plan.following() if secrets.get(planned.target.name, planned.secrets) == planned.secrets else plan
 
     def before_approval(self) -> AgentError | None:
         """What stands in the way of asking for approval: people are asked about whole plans only. A plan that needs consent is one

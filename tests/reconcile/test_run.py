@@ -300,6 +300,15 @@ class TestDrift:
         assert a.content["x"] == left
         assert any(result.drift for result in progress.results.values()) is (policy == "report")
 
+    def test_time_that_has_come_is_no_drift(self, make):
+        stage, a = make("a", options={"a": {"drift": "report"}})
+        stage.commit(a__x="1", a__clock="noon")
+        stage.run()
+        a.content.update(x="by hand", clock="one")
+        result = stage.run(whole=False).results["a"]
+        assert a.content == {"x": "by hand", "clock": "noon"}
+        assert (result.changed, result.drift, result.message) == (True, True, "1 updated; drift: 1 updated")
+
     def test_a_new_revision_is_applied_whole(self, make):
         stage, a = make("a", options={"a": {"drift": "ignore"}})
         stage.commit(a__x="1")

@@ -6,6 +6,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,12 @@ from gitops_agent.errors import ApplyFailed, InvalidRevision, Unavailable
 from gitops_agent.model import Files
 from gitops_agent.targets.vault.target import Vault
 from tests.conformance.converge import converge, plan
+from tests.fakes.gitea import FakeGitea
+from tests.gitserver import GitServer
 from tests.targets.proxy import Proxy
+from tests.targets.vault.conftest import ENVIRONMENT
 from tests.targets.vault.server import VaultServer
+from tests.worker.running import TOKEN, Running, eventually
 
 METRICS = b'path "sys/metrics" {\n  capabilities = ["read"]\n}\n'
 
@@ -92,6 +97,29 @@ def test_renewed_when_half_of_its_time_is_over(store: Store) -> None:
     told = store.told(value)
     assert (store.value(), told["creation_time"]) == (value, born), "the same token"
     assert told["ttl"] >= 3
+
+
+@pytest.mark.slow
+def test_renewed_by_an_agent_that_only_reports_drift(
+    store: Store, vault: VaultServer, token_file: Path, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    git = GitServer(tmp_path / "git", TOKEN)
+    (tmp_path / "agent").mkdir()
+    with ExitStack() as ending, FakeGitea() as gitea:
+        ending.callback(git.stop)
+        agent = Running(tmp_path / "agent", git, gitea, free_port(), ENVIRONMENT)
+        where = {"address": vault.url, "token_file": str(token_file), "token_directory": str(store.directory)}
+        agent.configure(targets=agent.target("vault", "vault", drift="report", secrets=["file:*"], **where), resync=1)
+        agent.start()
+        try:
+            agent.settled(agent.author.push({f"vault/{path}": content for path, content in files("8s").items()}))
+            value = store.value()
+            vault.call("PUT", "sys/policies/acl/other", {"policy": "# by hand"})
+            eventually(lambda: store.told(value).get("last_renewal_time"), what="renewed")
+        finally:
+            agent.stop()
+    assert store.value() == value
+    assert vault.policies()["other"] == "# by hand"
 
 
 def test_one_that_ran_out_or_was_revoked_never_comes_back(store: Store, vault: VaultServer) -> None:
