@@ -86,3 +86,11 @@ def test_everything_that_the_document_names_is_scraped(files: Files) -> None:
 def _promtool(binary: Callable[[str], str], *arguments: str) -> None:
     done = subprocess.run([binary("promtool"), *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_the_mini_cloud_does_without_is_not_scraped() -> None:
+    left_out = ["vault", "nomad-server", "grafana", "loki", "promtail", "concourse-web", "gitea", "pgadmin"]
+    config = yaml.safe_load(rendered.plain(rendered.folder("prometheus", f"without: {left_out}"))["prometheus.yml"])
+    asked = {job["job_name"] for job in config["scrape_configs"]}
+    probes = {f"hostname-{name}.example.test" for name in ("consul", "metrics", "deploy", "example")}
+    assert asked == {"prometheus", "consul", "gitops-agent", *probes}

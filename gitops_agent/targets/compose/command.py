@@ -62,7 +62,10 @@ class Command:
 
     def pull(self, services: Mapping[str, Service]) -> None:
         """Of services whose files are not published yet. Raises ApplyFailed where an image cannot be had."""
-        images = {name: {"image": found.image, "platform": found.platform or None} for name, found in services.items()}
+        images = {
+            name: {"image": found.image, **({"platform": found.platform} if found.platform else {})}
+            for name, found in services.items()
+        }
         named = ["--env-file", os.devnull, "-f", "-", "pull", "--quiet"]
         self._act(named, self._settings.pull_timeout, json.dumps({"services": images}).encode())
 

@@ -25,10 +25,11 @@ def make_images() -> None:
     """IMAGE:1 and IMAGE:2, which differ in /version; made by hand, so that no registry is needed."""
     for version in ("1", "2"):
         if docker("image", "inspect", f"{IMAGE}:{version}", check=False) in ("", "[]"):
-            docker("import", "-c", 'ENV PATH="/bin"', "-", f"{IMAGE}:{version}", stdin=_root(version))
+            docker("import", "-c", 'ENV PATH="/bin"', "-", f"{IMAGE}:{version}", stdin=root(version))
 
 
-def _root(version: str) -> bytes:
+def root(version: str) -> bytes:
+    """The file system of such an image, as a tar file."""
     busybox = shutil.which("busybox")
     assert busybox, "busybox is not here: script/servers installs it"
     packed = io.BytesIO()

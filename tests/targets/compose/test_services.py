@@ -11,7 +11,8 @@ import pytest
 from gitops_agent.errors import AgentError, ConfigError, UnsafePlan
 from gitops_agent.model import HealthStatus
 from gitops_agent.targets.compose import own
-from tests.targets.compose.engine import IMAGE, compose, docker, names
+from tests.fakes.registry import Registry
+from tests.targets.compose.engine import IMAGE, compose, docker, names, root
 from tests.targets.compose.stack import Stack, folder, reasons, service
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
@@ -58,11 +59,27 @@ def test_an_image_that_cannot_be_had_changes_nothing(stack: Stack) -> None:
     stack.apply(first)
     before = stack.ids()
     missing = "image: '127.0.0.1:9/nothing:1'"
-    with pytest.raises(AgentError, match=r"127\.0\.0\.1:9"):
+    with pytest.raises(AgentError, match=r"127\.0\.0\.1:9.*connection refused"):
         stack.apply(folder({"web": service(missing), "other": service("labels: {a: b}")}, conf__app_conf=b"2"))
     assert stack.ids() == before
     assert (stack.place / "compose.yaml").read_bytes() == first["compose.yaml"]
     assert (stack.place / "conf/app.conf").read_bytes() == b"1"
+
+
+@pytest.mark.parametrize("platform", ["", "platform: linux/amd64"])
+def test_an_image_that_is_not_here_is_pulled_once(stack: Stack, platform: str) -> None:
+    registry = Registry(root("pulled"))
+    image = f"{registry.address}/{stack.project}:1"
+    try:
+        stack.apply(folder({"web": service(f"image: '{image}'{', ' if platform else ''}{platform}")}))
+        assert stack.inside("web-1", "cat", "/version") == "pulled"
+        assert registry.pulls == 1
+        stack.apply(folder({"web": service(f"image: '{image}', labels: {{a: b}}{', ' if platform else ''}{platform}")}))
+        assert registry.pulls == 1
+    finally:
+        registry.stop()
+        docker("rm", "-f", f"{stack.project}-web-1", check=False)
+        docker("rmi", "-f", image, check=False)
 
 
 def test_the_running_image_counts_until_the_repository_names_another(stack: Stack) -> None:
