@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitops_agent.app.gating import lending
 from gitops_agent.app.parts import private_file, remote
 from gitops_agent.errors import ConfigError
 from gitops_agent.gitea import Gitea
 from gitops_agent.journal import JournalLost
 from gitops_agent.report import GiteaStatuses
-from gitops_agent.settings import AgentSettings, PreviewSettings
+from gitops_agent.settings import AgentSettings, EnvironmentSettings, PreviewSettings
 
 if TYPE_CHECKING:
     from gitops_agent.journal import Journal
     from gitops_agent.model import CommitStatus
-    from gitops_agent.preview import Previews
+    from gitops_agent.preview import Previews, Validations
     from gitops_agent.report import Destination, Outbox
     from gitops_agent.worker import EnvironmentStatus
 
@@ -27,13 +29,15 @@ def preview_destinations(settings: AgentSettings) -> dict[str, Destination]:
     said: dict[tuple[str, str, str], str] = {}
     for name, previews in _previewing(settings):
         environment = settings.environments[name]
-        key = (environment.source, environment.branch, previews.status)
-        if key in said:
-            raise ConfigError(f"environments {said[key]} and {name} both say {previews.status}: give one another previews.status")
+        validation = previews.validation
+        for context, setting in (previews.status, "status"), (validation.status if validation else "", "validation.status"):
+            key = (environment.source, environment.branch, context)
+            if context and key in said:
+                raise ConfigError(f"environments {said[key]} and {name} both say {context}: give one another previews.{setting}")
+            said[key] = name
         for other in settings.environments:
             if previews.status == f"gitops/{other}" or previews.status.startswith(f"gitops/{other}/"):
                 raise ConfigError(f"environments.{name}.previews.status: {previews.status} is what runs of {other} say")
-        said[key] = name
     return {_queue(name): GiteaStatuses(_gitea(settings, name)) for name, _ in _previewing(settings)}
 
 
@@ -63,7 +67,8 @@ def previews(
     bounds = Bounds(chosen.timeout, chosen.memory, chosen.max_fetch_bytes, environment.render_timeout, environment.render_memory)
     where = remote(environment)
     key = private_file(settings.state / "key", b"")
-    request = Request.of(name, where, state, key, environment.targets, bounds)
+    task = environment.validation.task if environment.validation is not None and chosen.validation is not None else ""
+    request = Request.of(name, where, state, key, environment.targets, bounds, task)
     return Previews(
         name,
         Desk(name, environment.branch, chosen.status, gitea.session, gitea.repository, say, last),
@@ -74,7 +79,23 @@ def previews(
         poll=chosen.poll,
         most=chosen.most,
         slow=chosen.timeout / 4,
+        validated=_validated(environment, request.directory, say),
     )
+
+
+def _validated(
+    environment: EnvironmentSettings, directory: Path, say: Callable[[CommitStatus], None]
+) -> Callable[[Callable[[], None]], Validations] | None:
+    """What makes the validations of merges, given what wakes their thread; None where there are none."""
+    of_commits, of_merges = environment.validation, environment.previews.validation if environment.previews is not None else None
+    if of_commits is None or of_merges is None:
+        return None
+    from gitops_agent.gate import BegunBuilds
+    from gitops_agent.preview import Conditions, Validations
+
+    conditions = Conditions(of_commits.task, of_merges.status, of_merges.deadline, of_merges.most)
+    builds = lending(of_commits, of_merges.team, of_merges.pipeline)
+    return lambda ring: Validations(conditions, builds, BegunBuilds(directory / "builds.json"), say, ring)
 
 
 def _previewing(settings: AgentSettings) -> list[tuple[str, PreviewSettings]]:

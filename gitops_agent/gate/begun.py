@@ -36,7 +36,7 @@ class BegunBuilds:
         with self._lock:
             return self._all().get(key)
 
-    def keys(self) -> frozenset[str]:
+    def known(self) -> frozenset[str]:
         with self._lock:
             return frozenset(self._all())
 

@@ -58,8 +58,8 @@ class Subject:
 
 
 class Checking:
-    """`say` is called from the thread, `lend` gives it a session of its own; `deadline` is in seconds. What a build printed is said
-    as `hide` leaves it."""
+    """`say` is called from the thread, and `ended` at its end; `lend` gives it a session of its own; `deadline` is in seconds. What
+    a build printed is said as `hide` leaves it."""
 
     def __init__(
         self,
@@ -69,6 +69,7 @@ class Checking:
         lend: Lend,
         begun: BegunBuilds,
         hide: Callable[[str], str] = mask,
+        ended: Callable[[], None] = lambda: None,
     ) -> None:
         self.subject = subject
         self._deadline = deadline
@@ -76,6 +77,7 @@ class Checking:
         self._lend = lend
         self._begun = begun
         self._hide = hide
+        self._ended = ended
         self._url = ""
         self._error: AgentError | None = None
         self._over = threading.Event()
@@ -93,6 +95,11 @@ class Checking:
     @property
     def good(self) -> bool:
         return self._over.is_set() and self._error is None and not self._abandoned.is_set() and not self._left.is_set()
+
+    @property
+    def again(self) -> bool:
+        """Whether it came to no verdict, by nobody's will."""
+        return self._over.is_set() and self._error is not None and self._error.retry is Retry.BACKOFF
 
     def wait(self, patience: Patience) -> None:
         """Returns when it was found good. Raises InvalidRevision when it was not, Aborted, and Unavailable when Concourse could not
@@ -128,6 +135,7 @@ class Checking:
             self._tell(StatusState.ERROR, str(self._error))
         finally:
             self._over.set()
+            self._ended()
 
     def _follow(self) -> AgentError | None:
         with self._lend() as builds:
@@ -160,7 +168,8 @@ class Checking:
                 found.abort()
         build = self._start(builds)
         since = time.time()
-        self._begun.keep(self.subject.key, Begun(self.subject.name, build.number, since))
+        if not self._abandoned.is_set():  # or it might take the place of its successor
+            self._begun.keep(self.subject.key, Begun(self.subject.name, build.number, since))
         return build, since, False
 
     def _start(self, builds: Builds) -> Build:

@@ -11,5 +11,6 @@ from gitops_agent.preview.previews import Previews
 from gitops_agent.preview.queue import Queue
 from gitops_agent.preview.request import Bounds, Request
 from gitops_agent.preview.sandbox import Sandbox
+from gitops_agent.preview.validations import Conditions, Validations
 
-__all__ = ["Bounds", "Desk", "Previews", "Queue", "Request", "Sandbox"]
+__all__ = ["Bounds", "Conditions", "Desk", "Previews", "Queue", "Request", "Sandbox", "Validations"]

@@ -12,7 +12,8 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from gitops_agent import targets
-from gitops_agent.errors import AgentError, InvalidRevision
+from gitops_agent.concourse import packed
+from gitops_agent.errors import AgentError, InvalidRevision, Unavailable
 from gitops_agent.model import Revision
 from gitops_agent.preview.planning import sections
 from gitops_agent.preview.request import Answer, Bounds, Request, Section
@@ -61,7 +62,8 @@ def _answer(request: Request, built: list[Target]) -> Answer:
         answer = replace(answer, base=base.sha, head=head)
         merged = merges.merge(base, head)
         applied = Revision(base.branch, request.applied) if request.applied else None
-        return replace(answer, sections=_sections(request, built, merges, (base, merged, applied)))
+        answer = replace(answer, sections=_sections(request, built, merges, (base, merged, applied)))
+        return replace(answer, task=_for_validation(request, merges, base, merged)) if request.task else answer
     except InvalidRevision as error:
         return replace(answer, failure=_said(error))
     except AgentError as error:
@@ -88,6 +90,19 @@ def _sections(
         return sections(built, request.key, read, base, merged, applied)
     finally:
         renderer.close()
+
+
+def _for_validation(request: Request, merges: Merges, base: Revision, merged: Revision) -> str:
+    """The task file of the branch; what it shall judge is put where it can be sent from. Empty where the branch has none."""
+    task = merges.read(base).get(request.task, b"")
+    archive = request.archive(request.number)
+    staged = archive.with_suffix(".new")  # the last one may be being read
+    try:
+        staged.write_bytes(packed(merges.read(merged)))
+        staged.replace(archive)
+    except OSError as error:
+        raise Unavailable(f"{archive} cannot be written: {error.strerror}") from None
+    return task.decode(errors="replace")
 
 
 def _said(error: AgentError) -> str:

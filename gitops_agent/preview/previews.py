@@ -14,6 +14,7 @@ from gitops_agent.model import Revision
 from gitops_agent.preview.desk import Desk
 from gitops_agent.preview.queue import Queue
 from gitops_agent.preview.sandbox import Sandbox
+from gitops_agent.preview.validations import Validations
 from gitops_agent.source import Merges
 from gitops_agent.worker import EnvironmentStatus
 
@@ -39,8 +40,10 @@ class Previews:
         poll: float,
         most: int,
         slow: float,
+        validated: Callable[[Callable[[], None]], Validations] | None = None,
     ) -> None:
-        """`slow`: seconds after which looking at one took longer than it should."""
+        """`slow`: seconds after which looking at one took longer than it should. `validated`, given what wakes the thread, makes
+        what has merges validated; None where they are not."""
         self._environment = environment
         self._desk = desk
         self._sandbox = sandbox
@@ -57,6 +60,7 @@ class Previews:
         self._said = ""
         self._known: set[int] | None = None
         self._marked: set[int] = set()  # those that are said to be stale
+        self._validations = validated(self.ring) if validated is not None else None
         self._thread = threading.Thread(target=self._live, name=f"previews {environment}", daemon=True)
 
     def start(self) -> None:
@@ -71,6 +75,8 @@ class Previews:
         self._bell.set()
         if self._thread.is_alive():
             self._thread.join(timeout)
+        if self._validations is not None:
+            self._validations.leave()
         self._desk.close()
         self._merges.close()
 
@@ -81,7 +87,7 @@ class Previews:
             if self._stopping.is_set():
                 return
             try:
-                wait = self._turn() if self._may() else self._poll
+                wait = self._turn() if self._may() else self._rest()
                 self._failures, self._said = 0, ""
             except Superseded:
                 wait = 0.0
@@ -99,9 +105,19 @@ class Previews:
             if why and other is not pull and other.number not in self._marked:
                 self._desk.mark_stale(other, why)
                 self._marked.add(other.number)
+                if why == "base" and self._validations is not None:
+                    self._validations.stale(other)
         if pull is not None:
             self._look_at(pull)
-        return min(self._poll, self._queue.wait(pulls, time.monotonic()))
+        now = time.monotonic()
+        builds = self._validations.advance(now) if self._validations is not None else self._poll
+        return min(self._poll, self._queue.wait(pulls, now), builds)
+
+    def _rest(self) -> float:
+        """Nothing is said at present."""
+        if self._validations is not None:
+            self._validations.leave()
+        return self._poll
 
     def _look_at(self, pull: Pull) -> None:
         began, moved = time.monotonic(), self._queue.moved
@@ -113,6 +129,8 @@ class Previews:
         again = bool(answer.error) or answer.head not in ("", pull.head)
         well = not answer.error and took < self._slow
         self._desk.tell(pull, answer)
+        if self._validations is not None:
+            self._validations.want(pull, answer, self._sandbox.archive(pull.number))
         self._marked.discard(pull.number)
         self._queue.ended(pull, base=answer.base, well=well, again=again, moved=moved if answer.live else None)
         said = "failure" if answer.failure else "error" if answer.error else "success"
@@ -128,6 +146,9 @@ class Previews:
             if pull is not None:
                 self._desk.conclude(pull)
             self._merges.forget(number)
+            self._sandbox.archive(number).unlink(missing_ok=True)
+        if self._validations is not None:
+            self._validations.keep(open_)
         self._known = set()
         self._queue.keep(open_)
         self._marked &= open_

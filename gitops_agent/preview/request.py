@@ -27,7 +27,8 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Request:
-    """`targets` are their settings, `state` the environment's directory; `applied` is the last applied revision's sha, or empty."""
+    """`targets` are their settings, `state` the environment's directory; `task` is the path of the task file that validates merges,
+    empty where they are not; `applied` is the last applied revision's sha, or empty."""
 
     environment: str
     remote: Remote
@@ -35,15 +36,23 @@ class Request:
     key: bytes = field(repr=False)
     targets: tuple[Mapping[str, Any], ...]
     bounds: Bounds
+    task: str = ""
     number: int = 0
     applied: str = ""
 
     @classmethod
     def of(
-        cls, environment: str, remote: Remote, state: Path, key: bytes, targets: Sequence[TargetSettings], bounds: Bounds
+        cls,
+        environment: str,
+        remote: Remote,
+        state: Path,
+        key: bytes,
+        targets: Sequence[TargetSettings],
+        bounds: Bounds,
+        task: str = "",
     ) -> Request:
         dumped = tuple(target.model_dump(mode="json") for target in targets)
-        return cls(environment, remote, state, key, dumped, bounds)
+        return cls(environment, remote, state, key, dumped, bounds, task)
 
     def about(self, number: int, applied: str) -> Request:
         return replace(self, number=number, applied=applied)
@@ -52,6 +61,10 @@ class Request:
     def directory(self) -> Path:
         """Where previews keep what is theirs."""
         return self.state / "previews"
+
+    def archive(self, number: int) -> Path:
+        """Where the files of a merge are, packed for Concourse."""
+        return self.directory / f"{number}.tar.gz"
 
     def to_json(self) -> dict[str, Any]:
         remote = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self.remote).items()}
@@ -90,13 +103,14 @@ class Section:
 @dataclass(frozen=True)
 class Answer:
     """`base`, `head`: what was merged, as far as it got. `failure` is the author's mistake, `error` anybody else's; both may hold
-    what strangers wrote."""
+    what strangers wrote. `task` is the text of the task file as the branch has it."""
 
     base: str = ""
     head: str = ""
     failure: str = ""
     error: str = ""
     sections: tuple[Section, ...] = ()
+    task: str = ""
 
     @property
     def live(self) -> bool:

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from gitops_agent import process
 from gitops_agent.errors import CommandFailed
@@ -20,6 +21,10 @@ class Sandbox:
 
     def __init__(self, request: Request) -> None:
         self._request = request
+
+    def archive(self, number: int) -> Path:
+        """See `Request.archive`."""
+        return self._request.archive(number)
 
     def look_at(self, number: int, applied: str, stop: Callable[[], None]) -> Answer:
         """One pull request; `applied` is the last applied revision's sha. Raises what `stop` raises, which is called now and then,

@@ -168,6 +168,13 @@ class EnvironmentSettings(_Settings):
     targets: tuple[InstanceOf[TargetSettings], ...] = ()
     """`[[environments.NAME.targets]]`: the systems, in the order they are applied."""
 
+    @model_validator(mode="after")
+    def _proposals_in_a_team_of_their_own(self) -> Self:
+        proposed = self.previews.validation if self.previews is not None else None
+        if proposed is not None and (self.validation is None or self.validation.team == proposed.team):
+            raise ValueError("previews.validation needs [….validation], and another team than that")
+        return self
+
 
 class ServeSettings(_Settings):
     """`[serve]`: webhook, API and pages."""

@@ -7,6 +7,25 @@ from pydantic import BaseModel, ConfigDict, Field
 from gitops_agent.target import Seconds
 
 
+class PreviewValidationSettings(BaseModel):
+    """`[environments.NAME.previews.validation]`: what merging each open pull request would give is validated by Concourse, by the
+    task file of the branch. Where Concourse is and who logs in says `[environments.NAME.validation]`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    team: str = Field(min_length=1)
+    """Team that the builds belong to, another than that of `[environments.NAME.validation]`: its `((vars))` may be seen by whoever
+    may open pull requests. The agent needs role `member` in it."""
+    pipeline: str = ""
+    """Pipeline of that team that the builds are listed with; without one they belong to the team alone."""
+    status: str = Field(default="concourse/validate", pattern=r"^concourse/[A-Za-z0-9/_-]+$")
+    """Context of the commit status on the pull request's head. Environments that follow the same branch each need their own."""
+    deadline: Seconds = Field(default=600, gt=0)
+    """Seconds for one build, waiting for a worker included; then it is aborted."""
+    most: int = Field(default=2, ge=1)
+    """Builds at a time; the others wait for their turn."""
+
+
 class PreviewSettings(BaseModel):
     """`[environments.NAME.previews]`: what each open pull request for the branch would change is said on it. Needs Gitea, and a
     token with `write:issue` and `read:user` beside `write:repository`."""
@@ -30,3 +49,5 @@ class PreviewSettings(BaseModel):
     """Bytes of memory for each process that looks at a pull request; rendering has its own limit, as in a run."""
     max_fetch_bytes: int = Field(default=256 << 20, ge=1 << 20)
     """Bytes that one pull request may bring."""
+    validation: PreviewValidationSettings | None = None
+    """`[environments.NAME.previews.validation]`; unset, merges are not validated by Concourse."""

@@ -17,6 +17,12 @@ branch = "{branch}"
 [environments.{name}.previews]
 {more}
 """
+_VALIDATED = """
+[environments.{name}.validation]
+address = "https://ci.example.org"
+username = "agent"
+password_file = "/run/secrets/concourse"
+"""
 
 
 def destinations(*environments: str) -> set[str]:
@@ -43,6 +49,15 @@ def test_a_queue_of_its_own_for_each() -> None:
         ((one("a", more='status = "gitops/a/pages"'),), "is what runs of a say"),
         ((one("a", more='status = "ci/plan"'),), "previews.status"),
         ((one("a", more="memory = 1000"),), "previews.memory"),
+        ((one("a", more='validation = { team = "proposals" }'),), "previews.validation needs"),
+        ((one("a", more='validation = { team = "main" }') + _VALIDATED.format(name="a"),), "another team than that"),
+        (
+            (
+                one("a", more='validation = { team = "p" }') + _VALIDATED.format(name="a"),
+                one("b", more='status = "gitops/b"\nvalidation = { team = "p" }') + _VALIDATED.format(name="b"),
+            ),
+            "environments a and b both say concourse/validate: give one another previews.validation.status",
+        ),
     ],
 )
 def test_what_cannot_be(environments: tuple[str, ...], said: str) -> None:
