@@ -15,7 +15,7 @@ _KIND = "application/vnd.docker."
 
 
 class Registry(Server):
-    """`root` is the image's file system, a tar file; it is served as any name with the tag `1`. `pulls` counts its manifests."""
+    """`root` is the image's file system, a tar file; it is served as any name with the tag `1`. `asked` counts requests."""
 
     def __init__(self, root: bytes) -> None:
         layer = gzip.compress(root, mtime=0)
@@ -29,7 +29,7 @@ class Registry(Server):
         }
         self.manifest = json.dumps(manifest).encode()
         self.blobs = {_digest(blob): blob for blob in (layer, config)}
-        self.pulls = 0
+        self.asked = 0
         super().__init__(0, _Handler)
 
     @property
@@ -43,10 +43,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         registry, last = self.server, self.path.rsplit("/", 1)[-1]
+        registry.asked += 1
         if self.path == "/v2/":
             self._answer(200, b"{}")
         elif "/manifests/" in self.path and last in ("1", _digest(registry.manifest)):
-            registry.pulls += self.command == "GET"
             self._answer(200, registry.manifest, json.loads(registry.manifest)["mediaType"])
         elif "/blobs/" in self.path and last in registry.blobs:
             self._answer(200, registry.blobs[last])
