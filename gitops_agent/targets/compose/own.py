@@ -9,12 +9,12 @@ from pathlib import Path
 from gitops_agent.container.shapes import Mount
 from gitops_agent.errors import ConfigError, UnsafePlan
 
-_CONTAINER = re.compile(r"/containers/([0-9a-f]{64})/")
+_CONTAINER = re.compile(r"/containers/([0-9a-f]{64})/hostname /etc/hostname ")
 
 
 def container(mountinfo: Path = Path("/proc/self/mountinfo")) -> str:
     """ID of the container that this process runs in: Docker mounts its hostname file from a directory with that name. Empty outside
-    of one."""
+    of one, where mounts of other containers' directories (`…/mounts/shm`) may be seen."""
     try:
         found = _CONTAINER.search(mountinfo.read_text())
     except OSError:

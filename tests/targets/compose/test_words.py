@@ -59,6 +59,8 @@ def test_the_agents_container_is_read_from_its_mounts(tmp_path: Path) -> None:
     mountinfo = tmp_path / "mountinfo"
     mountinfo.write_text(f"640 1 254:1 /var/lib/docker/containers/{'ab' * 32}/hostname /etc/hostname rw - ext4 /dev/vda1 rw\n")
     assert own.container(mountinfo) == "ab" * 32
+    mountinfo.write_text(f"641 1 0:55 / /var/lib/docker/containers/{'ab' * 32}/mounts/shm rw - tmpfs shm rw\n")
+    assert own.container(mountinfo) == ""
     mountinfo.write_text("21 1 0:20 / /proc rw - proc proc rw\n")
     assert own.container(mountinfo) == ""
     assert own.container(tmp_path / "nothing") == ""
