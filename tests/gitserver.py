@@ -14,7 +14,6 @@ import os
 import ssl
 import subprocess
 import threading
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +21,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+
+from tests.fakes import git_backend
 
 
 def git(*arguments: str | Path, at: Path, stdin: bytes | None = None) -> str:
@@ -211,25 +212,8 @@ class _Handler(BaseHTTPRequestHandler):
         return base64.b64decode(encoded).decode().partition(":")[2]
 
     def backend(self) -> None:
-        """What git answers. Its http-backend is a CGI program (RFC 3875)."""
-        path, query = urlsplit(self.path)[2:4]
-        body = self._body()
-        environment = self.owner.environment | {
-            "GIT_PROJECT_ROOT": str(self.owner.root),
-            "GIT_HTTP_EXPORT_ALL": "1",
-            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
-            "PATH_INFO": path,
-            "QUERY_STRING": query,
-            "REQUEST_METHOD": self.command,
-            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
-            "CONTENT_LENGTH": str(len(body)),
-            "REMOTE_USER": "somebody",  # http-backend lets nobody push who is nobody
-            "REMOTE_ADDR": self.client_address[0],
-        }
-        done = subprocess.run(["git", "http-backend"], input=body, env=environment, capture_output=True, check=False)
-        head, _, content = done.stdout.partition(b"\r\n\r\n")
-        fields = dict(line.split(": ", 1) for line in head.decode().splitlines() if line)
-        self.answer(int(fields.pop("Status", "200").split()[0]), content, fields)
+        said = git_backend.answer(self, self.owner.root, urlsplit(self.path).path, self.owner.environment)
+        self.answer(said.status, said.content, said.headers)
 
     def answer(self, status: int, content: bytes, headers: Mapping[str, str] | None = None) -> None:
         self.send_response(status)
@@ -241,18 +225,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Tests look at `seen`."""
-
-    def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding") == "chunked":
-            chunks = []
-            while size := int(self.rfile.readline(), 16):
-                chunks.append(self.rfile.read(size))
-                self.rfile.readline()
-            self.rfile.readline()
-            body = b"".join(chunks)
-        else:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        return zlib.decompress(body, wbits=31) if self.headers.get("Content-Encoding") == "gzip" else body
 
 
 @pytest.fixture

@@ -7,22 +7,20 @@ it. State survives `stop()` and `start()`, on the same port. Every request is ke
 
 from __future__ import annotations
 
-import base64
 import itertools
 import json
 import re
 import threading
 import time
 from collections.abc import Callable, Iterable
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.fakes import gitea_api
 from tests.fakes.gitea_api import ROUTES, Asked
 from tests.fakes.gitea_comments import ROUTES as COMMENTS
 from tests.fakes.gitea_deliveries import ROUTES as DELIVERIES
+from tests.fakes.gitea_http import Handler
 from tests.fakes.gitea_inside import ROUTES as INSIDE
 from tests.fakes.gitea_people import People
 from tests.fakes.gitea_pulls import ROUTES as PULLS
@@ -32,13 +30,18 @@ from tests.fakes.http import Server
 
 
 class FakeGitea:
-    def __init__(self, port: int = 0) -> None:
+    handler = Handler
+
+    def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
         self.repositories: dict[str, Repository] = {}
         self.tokens: dict[str, frozenset[str]] = {}
         """Their scopes. A user's password is one that may do everything."""
         self.owners: dict[str, str] = {}
         """The user of a token; one without may see all repositories."""
         self.users: set[str] = set()
+        self.passwords: dict[str, str] = {}
+        self.issued: dict[str, list[tuple[int, str, str]]] = {}
+        """Number, name and value of the tokens that a user was given."""
         self.admins: set[str] = set()
         self.organisations: dict[str, Organisation] = {}
         self.moved: dict[str, str] = {}
@@ -48,7 +51,8 @@ class FakeGitea:
         self.allowed_hosts = "external"
         self.largest_page = 50
         self.requests: list[Request] = []
-        self._changed = threading.Condition()
+        self.changed = threading.Condition()
+        self._host = host
         self._port = port
         self._server: Server | None = None
 
@@ -57,8 +61,8 @@ class FakeGitea:
         return f"http://127.0.0.1:{self._port}"
 
     def start(self) -> FakeGitea:
-        handler = type("Handler", (_Handler,), {"fake": self})
-        self._server = Server(self._port, handler)
+        handler = type("Handler", (self.handler,), {"fake": self})
+        self._server = Server(self._port, handler, self._host)
         self._port = self._server.port
         return self
 
@@ -86,39 +90,53 @@ class FakeGitea:
 
     def add_user(self, name: str, password: str, *, admin: bool = False) -> None:
         self.users.add(name)
-        self.owners[self.add_token(password, "all")] = name
+        self.set_password(name, password)
         if admin:
             self.admins.add(name)
+
+    def set_password(self, name: str, password: str) -> None:
+        """A password is a token that may do everything; there is one."""
+        self.tokens.pop(self.passwords.pop(name, ""), None)
+        self.passwords[name] = self.add_token(password, "all")
+        self.owners[password] = name
+
+    def issue(self, user: str, name: str, scopes: Iterable[str]) -> str:
+        """The value of a new token."""
+        number = self.number()
+        token = self.add_token(f"{number:040x}", *scopes)
+        self.owners[token] = user
+        self.issued.setdefault(user, []).append((number, name, token))
+        return token
 
     def number(self) -> int:
         return next(self.numbers)
 
     def statuses(self, repository: str, sha: str, context: str | None = None) -> list[tuple[str, str]]:
         """(state, description) of a commit's statuses, oldest first."""
-        with self._changed:
+        with self.changed:
             rows = self.repositories[repository].statuses.get(sha, [])
             return [(row["status"], row["description"]) for row in rows if context in (None, row["context"])]
 
     def count(self, method: str, path: str = "") -> int:
         """Requests so far whose path contains `path`."""
-        with self._changed:
+        with self.changed:
             return sum(1 for request in self.requests if request.method == method and path in request.path)
 
     def wait(self, condition: Callable[[], object], timeout: float = 10) -> bool:
         """Until `condition` holds; it is asked after each request."""
-        with self._changed:
-            return bool(self._changed.wait_for(condition, timeout))
+        with self.changed:
+            return bool(self.changed.wait_for(condition, timeout))
 
     def answer(self, method: str, url: str, token: str | None, body: bytes) -> Reply:
         parts = urlsplit(url)
         query = dict(parse_qsl(parts.query))
-        with self._changed:
+        with self.changed:
             self.requests.append(Request(method, parts.path, query, _parsed(body), time.time()))
             reply = self._fail() or self._route(method, parts.path, query, token, body)
             if reply.status == 201 and "/statuses/" in parts.path and self.trouble.drop_answers > 0:
                 self.trouble.drop_answers -= 1
                 reply = Reply(0, cut=True)
-            self._changed.notify_all()
+            self.changed.notify_all()
         time.sleep(self.trouble.delay)
         return reply
 
@@ -148,7 +166,7 @@ class FakeGitea:
         if name in self.moved:
             return Reply(301, headers={"Location": f"/api/v1/repos/{self.moved[name]}{path}"})
         repository = self.repositories.get(name)
-        if repository is None or not (self._sees(token, repository) or not repository.private):
+        if repository is None or not (self.sees(token, repository) or not repository.private):
             return self.problem(404, "not found", errors=None)
         if (method, path) == ("DELETE", ""):
             self._delete(name)
@@ -193,12 +211,12 @@ class FakeGitea:
         return None
 
     def _people(self, method: str, path: str, query: dict[str, str], token: str | None, body: bytes) -> Reply:
-        people = People(self, self.owners.get(token or "", ""), query, body)
+        people = People(self, token or "", query, body)
         if path.startswith(("/orgs/", "/teams/")) and method != "GET" and not people.may_own(path):
             return self.problem(403, "Must be an organization owner")
         return people.answer(method, path) or self.problem(404, "not found", errors=None)
 
-    def _sees(self, token: str | None, repository: Repository) -> bool:
+    def sees(self, token: str | None, repository: Repository) -> bool:
         return bool(token) and (token not in self.owners or self._in(self.owners[token or ""], repository))
 
     def _in(self, user: str, repository: Repository) -> bool:
@@ -211,39 +229,6 @@ class FakeGitea:
 
     def problem(self, status: int, message: str, **more: Json) -> Reply:
         return Reply(status, {**more, "message": message, "url": f"{self.url}/api/swagger"})
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # or each answer takes the 40 ms of a delayed acknowledgement
-    fake: ClassVar[FakeGitea]
-
-    def _serve(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        reply = self.fake.answer(self.command, self.path, _token(self.headers.get("Authorization", "")), body)
-        if reply.cut:
-            self.close_connection = True
-            return
-        content = b"" if reply.body is None else json.dumps(reply.body).encode()
-        self.send_response(reply.status)
-        for name, value in reply.headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Type", "application/json;charset=utf-8")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 -- the names http.server asks for
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-def _token(authorization: str) -> str | None:
-    scheme, _, value = authorization.partition(" ")
-    if scheme.lower() == "basic":  # the token as the password of any user
-        return base64.b64decode(value).decode().rpartition(":")[2]
-    return value or None
 
 
 def _parsed(body: bytes) -> Json:

@@ -64,6 +64,12 @@ def edit(asked: Asked) -> Reply:
     return gitea_api.repository(asked)
 
 
+def branch(asked: Asked) -> Reply:
+    name = unquote(asked.parts[0])
+    sha = asked.repository.branch(name)
+    return Reply(200, {"name": name, "commit": {"id": sha}}) if sha else asked.problem(404, "not found", errors=None)
+
+
 def put_topics(asked: Asked) -> Reply:
     topics = [topic.lower() for topic in json.loads(asked.body)["topics"]]
     invalid = [topic for topic in topics if " " in topic]
@@ -175,6 +181,7 @@ def _hash(content: bytes) -> str:
 
 ROUTES: tuple[tuple[str, str, Answer], ...] = (
     ("PATCH", r"", edit),
+    ("GET", r"/branches/([^/]+)", branch),
     ("PUT", r"/topics", put_topics),
     ("GET", r"/keys", list_keys),
     ("POST", r"/keys", create_key),

@@ -14,10 +14,10 @@ class Server(ThreadingHTTPServer):
     allow_reuse_address = True
     request_queue_size = 128
 
-    def __init__(self, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
+    def __init__(self, port: int, handler: type[BaseHTTPRequestHandler], host: str = "127.0.0.1") -> None:
         self._open: set[socket.socket] = set()
         self._guard = threading.Lock()
-        super().__init__(("127.0.0.1", port), handler)
+        super().__init__((host, port), handler)
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,), name="fake server", daemon=True)
         self._thread.start()
 

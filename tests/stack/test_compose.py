@@ -77,7 +77,7 @@ def test_starts_in_the_order_of_the_architecture(services: dict[str, dict[str, A
 def test_health_is_asked_of_all_that_can_be_asked(services: dict[str, dict[str, Any]]) -> None:
     """Failure mode: a check that the image has no program for. Loki's has none at all, Prometheus' needs no shell."""
     assert {name for name, service in services.items() if "healthcheck" not in service} == {"loki"}
-    assert services["prometheus"]["healthcheck"]["test"][:2] == ["CMD", "promtool"]
+    assert services["prometheus"]["healthcheck"]["test"][:2] == ["CMD", "wget"]
     assert services["postgres"]["healthcheck"]["test"][:2] == ["CMD", "pg_isready"]
     assert services["promtail"]["healthcheck"]["test"] == ["CMD", "bash", "-c", _BASH]
 

@@ -29,7 +29,9 @@ class StackVault(VaultServer):
         data = directory / "data"
         data.mkdir()
         text = (
-            text.replace("/vault/file", str(data)).replace("http://vault:", "http://127.0.0.1:").replace("0.0.0.0:", "127.0.0.1:")
+            text.replace("/vault/file" if self.is_vault else "/openbao/file", str(data))
+            .replace("http://vault:", "http://127.0.0.1:")
+            .replace("0.0.0.0:", "127.0.0.1:")
         )
         for port in _PORTS:
             text = text.replace(f":{port}", f":{free_port()}")

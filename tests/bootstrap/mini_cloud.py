@@ -1,0 +1,182 @@
+"""A mini-cloud of a test's own on the real Docker Engine, brought up by `gitops-agent bootstrap` as people run it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.bootstrap import images
+from tests.gitserver import git
+from tests.targets.compose.engine import clear, containers, docker, names
+
+DOMAIN = "from-zero.test"
+_WITHOUT = ("consul-template", "nomad-server", "concourse-web", "concourse-worker", "pgadmin", "grafana", "loki", "promtail")
+_HOSTNAMES: tuple[dict[str, Any], ...] = (
+    {"name": "git", "service": "gitea", "port": 3000, "body": 0, "streaming": True, "probe": "/api/healthz"},
+    {"name": "consul", "service": "consul", "port": 8500, "streaming": True, "probe": "/v1/status/leader"},
+    {"name": "vault", "service": "vault", "port": 8200, "probe": "/v1/sys/health"},
+    {"name": "metrics", "service": "prometheus", "port": 9090, "probe": "/-/healthy"},
+    {"name": "deploy", "service": "gitops-agent", "port": 8555, "streaming": True, "probe": "/healthz"},
+)
+
+
+@dataclass(frozen=True)
+class Ended:
+    status: int
+    out: str
+    err: str
+
+
+class MiniCloud:
+    """`clone` is the owner's work tree, `root` where everything lies, `keys` the file with Vault's keys."""
+
+    def __init__(self, directory: Path, name: str, ports: Callable[[], int], tags: dict[str, str]) -> None:
+        self.project = name
+        self.root = directory / "root"
+        self.clone = directory / "config"
+        self.keys = directory / "stick/vault.json"
+        self.https = ports()
+        self._home = directory
+        self.values: dict[str, Any] = {
+            "project": name,
+            "root": str(self.root),
+            "images": tags,
+            "without": list(_WITHOUT),
+            "features": {"openbao": True},
+            "publish": {"address": "127.0.0.1", "http": ports(), "https": self.https, "nomad_rpc": ports()},
+            "hostnames": list(_HOSTNAMES),
+            "required_statuses": [],
+            "limits": {name: {"memory": "512m", "cpus": 1, "pids": 256} for name in ("postgres", "gitea", "agent")},
+        }
+        self.keys.parent.mkdir()
+        assert self.run("init", str(self.clone), "--domain", DOMAIN).status == 0
+        (self.clone / "consul-server/ui.hcl").unlink()  # the Consul that can be installed here is older than `ui_config`
+        git("init", "--quiet", "--initial-branch=main", at=self.clone)
+        self.commit(self.values)
+
+    def commit(self, values: dict[str, Any]) -> str:
+        """A commit with what this mini-cloud has of its own; gives the sha."""
+        (self.clone / "values/mini-cloud.yaml").write_text(yaml.safe_dump(values))
+        git("add", "--all", at=self.clone)
+        git("commit", "--quiet", "--message", "Say what this mini-cloud is", at=self.clone)
+        return self.head
+
+    @property
+    def head(self) -> str:
+        return git("rev-parse", "HEAD", at=self.clone)
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-W", "error", "-m", "gitops_agent", *arguments]
+
+    def run(self, *arguments: str) -> Ended:
+        done = subprocess.run(self.command(*arguments), cwd=self._home, capture_output=True, text=True, timeout=300, check=False)
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    def bootstrap(self, *more: str) -> Ended:
+        return self.run("bootstrap", str(self.clone), "--vault-keys", str(self.keys), *more)
+
+    def bootstrap_until(self, line: str) -> bool:
+        """Begins, and kills it (SIGKILL) when it prints a line that begins so. False when it came to its end without one."""
+        command = self.command("bootstrap", str(self.clone), "--vault-keys", str(self.keys))
+        with subprocess.Popen(command, cwd=self._home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+            assert running.stdout is not None
+            for said in running.stdout:
+                if said.startswith(line):
+                    running.kill()
+                    return True
+        assert running.returncode == 0
+        return False
+
+    def secret(self, name: str) -> str:
+        return (self.root / "agent-state/secrets" / name).read_text().strip()
+
+    def ask(self, name: str, path: str = "/", token: str = "") -> Answer:
+        """Through nginx, with a certificate for the name that the mini-cloud's own CA has signed."""
+        context = ssl.create_default_context(cafile=str(self.root / "certificates/current/ca.pem"))
+        host = f"{name}.{DOMAIN}"
+        connection = http.client.HTTPSConnection(host, context=context, timeout=30)
+        plain = socket.create_connection(("127.0.0.1", self.https), timeout=30)
+        connection.sock = context.wrap_socket(plain, server_hostname=host)
+        try:
+            connection.request("GET", path, headers={"Authorization": f"token {token}"} if token else {})
+            response = connection.getresponse()
+            return Answer(response.status, response.read())
+        finally:
+            connection.close()
+
+    def git(self, *arguments: str, at: Path | None = None) -> None:
+        """As the owner, over HTTPS through nginx."""
+        credentials = f"!f() {{ echo username=admin1; echo password={self.secret('gitea-admin')}; }}; f"
+        settings = {"credential.helper": credentials, "http.curloptResolve": f"git.{DOMAIN}:{self.https}:127.0.0.1"}
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        environment = {**os.environ, "GIT_SSL_CAINFO": str(self.root / "certificates/current/ca.pem")}
+        subprocess.run(["git", "-C", str(at or self.clone), *options, *arguments], env=environment, check=True)
+
+    @property
+    def url(self) -> str:
+        return f"https://git.{DOMAIN}:{self.https}/mini-cloud/config.git"
+
+    def push(self, values: dict[str, Any]) -> str:
+        sha = self.commit(values)
+        self.git("push", "--quiet", self.url, "HEAD:refs/heads/main")
+        return sha
+
+    def status(self, sha: str) -> str:
+        """What the agent says of a commit; empty while it says nothing."""
+        path = f"/api/v1/repos/mini-cloud/config/commits/{sha}/status"
+        said = self.ask("git", path, self.secret("gitea-admin"))
+        rows = said.json["statuses"] if said.status == 200 else []
+        return next((str(row["status"]) for row in rows if row["context"] == "gitops/mini-cloud"), "")
+
+    def containers(self) -> dict[str, tuple[str, str]]:
+        """Id and start of each by its service."""
+        found = {**containers(self.project), **containers(f"{self.project}-agent")}
+        return {name.removesuffix("-1"): (one["Id"], one["State"]["StartedAt"]) for name, one in found.items()}
+
+    def left(self) -> dict[str, list[str]]:
+        """What Docker still has of it."""
+        volumes_and_networks = {kind: names(kind, self.project) for kind in ("volume", "network")}
+        return {"containers": sorted(self.containers()), **volumes_and_networks}
+
+    def lose(self, service: str) -> None:
+        """The data of a service is gone, and it was started again with nothing."""
+        container = f"{self.project}-{service}-1"
+        volume = f"{self.project}_{service}-data"
+        docker("stop", container)
+        docker("run", "--rm", "--volume", f"{volume}:/lost", self.values["images"]["nginx"], "sh", "-c", "rm -r /lost/*")
+        docker("start", container)
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@contextmanager
+def mini_cloud(directory: Path, name: str, ports: Callable[[], int]) -> Iterator[MiniCloud]:
+    """Nothing of it is left afterwards, whatever happened."""
+    try:
+        yield MiniCloud(directory, name, ports, images.make(name))
+    finally:
+        for project in (f"{name}-agent", name):
+            clear(project)
+        images.remove(name)
+        shutil.rmtree(directory / "root", ignore_errors=True)

@@ -1,0 +1,111 @@
+"""A whole mini-cloud on the real Docker Engine: from an empty host to a green first run, lived with, and taken away again.
+
+One scenario, because bringing it up is what costs: each scene stands on what the ones before it left. What OpenBao lacks, and
+programs that cannot be installed here, are left out by values.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.bootstrap.mini_cloud import MiniCloud, mini_cloud
+
+pytestmark = [pytest.mark.server, pytest.mark.timeout(900)]
+_RUNNING = {"consul", "gitea", "gitops-agent", "nginx", "postgres", "prometheus", "vault"}
+_APPLIED = 60.0
+
+
+@pytest.fixture
+def cloud(free_port: Callable[[], int]) -> Iterator[MiniCloud]:
+    """Nothing of it is there yet, but for its images and the owner's clone."""
+    directory = Path(tempfile.mkdtemp(prefix="gitops-"))
+    directory.chmod(0o755)
+    try:
+        with mini_cloud(directory, f"gitops-agent-test-{uuid.uuid4().hex[:8]}", free_port) as made:
+            yield made
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def test_a_mini_cloud_from_zero(cloud: MiniCloud) -> None:
+    a_dry_run_changes_nothing(cloud)
+    from_zero_to_a_green_first_run(cloud)
+    a_second_time_there_is_nothing_to_do(cloud)
+    every_hostname_answers_over_https(cloud)
+    a_push_is_applied_and_a_revert_takes_it_back(cloud)
+    taken_down_nothing_but_data_is_left(cloud)
+    with_its_data_destroyed_nothing_is_left(cloud)
+
+
+def a_dry_run_changes_nothing(cloud: MiniCloud) -> None:
+    said = cloud.bootstrap("--dry-run")
+    assert (said.status, said.err) == (0, "")
+    assert all(line.startswith("✗ ") for line in said.out.splitlines())
+    assert not cloud.root.exists()
+    assert not any(cloud.left().values())
+
+
+def from_zero_to_a_green_first_run(cloud: MiniCloud) -> None:
+    done = cloud.bootstrap()
+    assert done.status == 0, done.err + done.out
+    assert set(cloud.containers()) == _RUNNING
+    assert cloud.status(cloud.head) == "success"
+
+
+def a_second_time_there_is_nothing_to_do(cloud: MiniCloud) -> None:
+    before = cloud.containers()
+    done = cloud.bootstrap()
+    assert done.status == 0, done.err
+    steps, said, _ = done.out.partition("nothing to do\n")
+    assert said, done.out
+    assert all(line.startswith("✓ ") and line.endswith(" done") for line in steps.splitlines()), steps
+    assert cloud.containers() == before
+
+
+def every_hostname_answers_over_https(cloud: MiniCloud) -> None:
+    """By the backend that it is for."""
+    assert cloud.ask("git", "/api/v1/version").json == {"version": "1.26.3"}
+    assert ":8300" in cloud.ask("consul", "/v1/status/leader").json
+    assert cloud.ask("vault", "/v1/sys/seal-status").json["sealed"] is False
+    assert cloud.ask("metrics", "/api/v1/status/buildinfo").json["status"] == "success"
+    assert cloud.ask("deploy", "/healthz").status == 200
+
+
+def a_push_is_applied_and_a_revert_takes_it_back(cloud: MiniCloud) -> None:
+    hostname = {"name": "here", "service": "consul", "port": 8500}
+    more = {**cloud.values, "hostnames": [*cloud.values["hostnames"], hostname]}
+    applied(cloud, cloud.push(more))
+    assert ":8300" in cloud.ask("here", "/v1/status/leader").json
+    applied(cloud, cloud.push(cloud.values))
+    with pytest.raises(OSError, match=r"(?i)unrecognized.name"):
+        cloud.ask("here")
+
+
+def taken_down_nothing_but_data_is_left(cloud: MiniCloud) -> None:
+    volumes = cloud.left()["volume"]
+    done = cloud.run("bootstrap", str(cloud.clone), "--down")
+    assert done.status == 0, done.err
+    assert cloud.left() == {"containers": [], "network": [], "volume": volumes}
+    assert cloud.secret("postgres-superuser")
+
+
+def with_its_data_destroyed_nothing_is_left(cloud: MiniCloud) -> None:
+    done = cloud.run("bootstrap", str(cloud.clone), "--down", "--destroy-data", "--yes")
+    assert done.status == 0, done.err
+    assert not any(cloud.left().values())
+    assert list(cloud.root.iterdir()) == []
+
+
+def applied(cloud: MiniCloud, sha: str) -> None:
+    deadline = time.monotonic() + _APPLIED
+    while (said := cloud.status(sha)) != "success":
+        assert said in ("", "pending"), said
+        assert time.monotonic() < deadline, said
+        time.sleep(0.2)
