@@ -71,7 +71,7 @@ def test_consent(cli: Cli, world: World) -> None:
 
 
 def test_from_a_local_clone(cli: Cli, world: World) -> None:
-    """A host whose Gitea is gone can still be mended."""
+    """Failure mode 63: a host whose Gitea is gone, or not there yet, can still be mended."""
     world.push({"pages/index.html": "two\n"})
     world.bare.rename(world.bare.with_suffix(".gone"))
     ended = cli("plan")

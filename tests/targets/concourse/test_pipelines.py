@@ -70,7 +70,7 @@ def test_credentials_in_the_clear_are_never_in_a_plan(make: Make, concourse: Con
 
 
 def test_who_set_a_pipeline_in_between_wins(make: Make, concourse: ConcourseServer) -> None:
-    """Failure mode 27: compare-and-set."""
+    """Failure mode 44: compare-and-set."""
     target = make()
     converge(target, folder(app=pipeline("app"), other=pipeline("other")))
     made = plan(target, folder(app=pipeline("changed"), other=pipeline("other")))
