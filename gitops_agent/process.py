@@ -26,6 +26,9 @@ _GRACE = 2.0
 """Seconds between SIGTERM and SIGKILL for a program that ran out of time."""
 _LOOK = 0.2
 """Seconds between looks at whether a program that runs is still wanted."""
+_SOON = 0.01
+_REAPED = 100
+"""Orphans, and waits of `_SOON` for them: what hangs in the kernel is left to it."""
 _TAIL = 2000
 """Characters of output kept in an error."""
 
@@ -145,3 +148,13 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
         break
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)  # children that outlived it
+    _reap(process.pid)
+
+
+def _reap(group: int) -> None:
+    """What is left of a group that was killed. Orphans are the agent's own children where it is process 1 of a container without an
+    init; elsewhere there is nothing to do."""
+    with suppress(ChildProcessError):
+        for _ in range(_REAPED):
+            if os.waitpid(-group, os.WNOHANG) == (0, 0):  # the kernel has not ended it yet
+                time.sleep(_SOON)
