@@ -8,12 +8,14 @@ ARG CONSUL=hashicorp/consul:1.19.2
 ARG CONSUL_TEMPLATE=hashicorp/consul-template:0.42.1
 ARG PROMETHEUS=prom/prometheus:v3.5.0
 ARG LOKI=grafana/loki:3.4.6
+ARG NGINX=nginx:1.28.0
 
 FROM ${DOCKER} AS docker
 FROM ${CONSUL} AS consul
 FROM ${CONSUL_TEMPLATE} AS consul-template
 FROM ${PROMETHEUS} AS prometheus
 FROM ${LOKI} AS loki
+FROM ${NGINX} AS nginx
 
 FROM ${PYTHON} AS build
 WORKDIR /src
@@ -55,15 +57,21 @@ CMD ["serve", "--config", "/etc/gitops-agent/agent.toml"]
 FROM agent AS checkers
 USER root
 RUN apt-get update -qq \
-    && apt-get install -qq --yes --no-install-recommends nginx-light \
-    && rm -rf /var/lib/apt/lists/*
+    && apt-get install -qq --yes --no-install-recommends libpcre2-8-0 openssl zlib1g \
+    && rm -rf /var/lib/apt/lists/* \
+    && mkdir -p /var/log/nginx /var/cache/nginx
+# Debian's own is too old for what a current configuration says, and lacks `stream`.
+COPY --from=nginx /usr/sbin/nginx /usr/local/bin/nginx
+COPY --from=nginx /etc/nginx/mime.types /etc/nginx/mime.types
 COPY --from=prometheus /bin/promtool /usr/local/bin/promtool
 COPY --from=consul /bin/consul /usr/local/bin/consul
 COPY --from=consul-template /bin/consul-template /usr/local/bin/consul-template
 COPY --from=loki /usr/bin/loki /usr/local/bin/loki
+# It runs for a second at a time: compiling would take as long again.
+RUN python -m compileall -q -j 0 /opt/gitops-agent/lib
 # A task of Concourse, or a job of another CI, names its own command.
 ENTRYPOINT []
-CMD ["gitops-agent", "check"]
+CMD ["gitops-agent", "check", "--programs"]
 
 # What is built unless a target is named.
 FROM agent

@@ -7,7 +7,7 @@ from collections.abc import Collection, Generator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import requests
@@ -58,12 +58,13 @@ class Api:
         path: str,
         *,
         json: Any = None,
-        data: bytes | None = None,
+        data: bytes | BinaryIO | None = None,
         params: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
         accept: Collection[int] = (),
     ) -> Answer:
-        """One request. 2xx and the statuses in `accept` are answers; redirects are not followed, a token must not travel.
+        """One request; a file as `data` is sent bit by bit. 2xx and the statuses in `accept` are answers; redirects are not
+        followed, a token must not travel.
 
         Raises Unavailable when the server cannot be reached, answers 5xx, 429 or refuses the token; ApplyFailed otherwise.
         """

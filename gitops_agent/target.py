@@ -151,6 +151,12 @@ class Target(ABC):
         `observe` that lets no program and no system evaluate what they wrote. None where the kind or its settings have none."""
         return None
 
+    def rehearse(self, files: Files, directory: Path) -> str:  # noqa: ARG002 -- most have no program that could
+        """Lets the kind's own programs look at what `parse` was given, with stand-ins for secrets, in the empty `directory`: away
+        from the system, as far as it can be told there. Gives what looked, in words; empty where nothing could. Raises
+        InvalidRevision, and Unavailable for what cannot be told here."""
+        return ""
+
     def close(self) -> None:  # noqa: B027 -- most targets hold nothing
         """Lets go of connections and threads."""
 

@@ -69,9 +69,10 @@ def test_everything_that_is_copied_is_there_and_sent_to_the_builder() -> None:
 def test_checkers_are_the_versions_that_the_stack_runs() -> None:
     images = yaml.safe_load((ROOT / "repo-template/values/common.yaml").read_text())["images"]
     named = dict(step.words.split("=", 1) for step in _steps() if step.instruction == "ARG")
-    for name in ("consul", "consul-template", "prometheus", "loki"):
+    for name in ("consul", "consul-template", "prometheus", "loki", "nginx"):
         assert named[name.upper().replace("-", "_")] == images[name]
     assert images["agent"] == f"gitops-agent:{__version__}"
+    assert images["checkers"] == f"gitops-agent-checkers:{__version__}"
 
 
 def test_the_unit_is_understood_by_systemd(tmp_path: Path) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 from gitops_agent.concourse import Builds, Client, Session, User
 from gitops_agent.errors import ConfigError
 from gitops_agent.gate import Approvals, BegunBuilds, Gate, Lending, Requires, Terms, Validation
@@ -34,9 +38,9 @@ def _validation(settings: AgentSettings, name: str, source: Source) -> Validatio
     chosen = environment.validation
     if chosen is None:
         return None
-    terms = Terms(
-        chosen.task, _git(environment, chosen), chosen.deadline, chosen.policy is Policy.REQUIRED, f"gitops-validate-{name}"
-    )
+    required = chosen.policy is Policy.REQUIRED
+    pipeline = f"gitops-validate-{name}"
+    terms = Terms(chosen.task, image(chosen), _git(environment, chosen), chosen.deadline, required, pipeline)
     begun = BegunBuilds(settings.state / name / "builds.json")
     return Validation(source, lending(chosen, chosen.team, chosen.pipeline), terms, begun)
 
@@ -51,16 +55,28 @@ def lending(settings: ValidationSettings, team: str, pipeline: str) -> Lending:
     return Lending(connect)
 
 
+def image(settings: ValidationSettings) -> Mapping[str, Any]:
+    """What a task runs in whose file does not say. Raises ConfigError where the password cannot be read."""
+    if settings.image_password_file is None:
+        return settings.image
+    password = _password(settings.image_password_file, "image_password_file")
+    return {**settings.image, "source": {**settings.image.get("source", {}), "password": password}}
+
+
 def _git(environment: EnvironmentSettings, settings: ValidationSettings) -> dict[str, str | bool | int]:
     git = {"uri": environment.source, "branch": environment.branch, **settings.git}
     if settings.git_password_file is not None:
-        try:
-            password = settings.git_password_file.read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"validation.git_password_file: {error}") from None
-        remember(password)
-        git["password"] = password
+        git["password"] = _password(settings.git_password_file, "git_password_file")
     return git
+
+
+def _password(file: Path, setting: str) -> str:
+    try:
+        password = file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"validation.{setting}: {error}") from None
+    remember(password)
+    return password
 
 
 def _identity(settings: ValidationSettings) -> User | Client:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitops_agent.app.gating import lending
+from gitops_agent.app.gating import image, lending
 from gitops_agent.app.parts import private_file, remote
 from gitops_agent.errors import ConfigError
 from gitops_agent.gitea import Gitea
@@ -93,7 +93,7 @@ def _validated(
     from gitops_agent.gate import BegunBuilds
     from gitops_agent.preview import Conditions, Validations
 
-    conditions = Conditions(of_commits.task, of_merges.status, of_merges.deadline, of_merges.most)
+    conditions = Conditions(of_commits.task, image(of_commits), of_merges.status, of_merges.deadline, of_merges.most)
     builds = lending(of_commits, of_merges.team, of_merges.pipeline)
     return lambda ring: Validations(conditions, builds, BegunBuilds(directory / "builds.json"), say, ring)
 

@@ -41,6 +41,7 @@ class Facts(BaseModel):
     hostnames: tuple[str, ...]
     addresses: Mapping[str, str]
     image: str
+    checkers: str
     nomad_token_in_vault: bool
 
 

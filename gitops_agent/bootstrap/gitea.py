@@ -22,8 +22,8 @@ AGENT = "gitops-agent"
 _PASSWORD = "gitea-admin"  # noqa: S105 -- a name
 _TOKEN = re.compile(r"^[0-9a-f]{40}$", re.MULTILINE)
 _TOKENS = {
-    "gitops-agent-gitea-token": "write:organization,write:repository,write:user",
-    "concourse-gitea-token": "read:repository,read:user",
+    "gitops-agent-gitea-token": "write:organization,write:package,write:repository,write:user",
+    "concourse-gitea-token": "read:package,read:repository,read:user",
 }
 _ADMINISTRATOR = "write:admin,write:organization,write:repository,write:user"
 _NAMED = "gitops-agent-bootstrap"

@@ -12,6 +12,7 @@ from gitops_agent.bootstrap.host import Host
 from gitops_agent.bootstrap.made_secrets import MadeSecrets
 from gitops_agent.bootstrap.nomad import NomadAcl
 from gitops_agent.bootstrap.step import Step
+from gitops_agent.bootstrap.task_image import TaskImage
 from gitops_agent.bootstrap.vault_access import VaultAccess
 from gitops_agent.target import TargetSettings
 
@@ -40,6 +41,8 @@ def steps(ground: Ground, *, agent: bool = True) -> list[Step]:
     found.append(ConfigRepo(ground))
     if has("gitea"):
         found.append(Applied(ground, "gitea", lambda one: _gitea(ground, one)))
+    if has("gitea") and has("concourse-web"):
+        found.append(TaskImage(ground))
     return [*found, *([AgentStarted(ground), FirstRun(ground)] if agent else [])]
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import asdict, dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from gitops_agent import targets
 from gitops_agent.cli import kinds, options, worktree
-from gitops_agent.errors import ConfigError, InvalidRevision
+from gitops_agent.cli.hooks import leaks
+from gitops_agent.errors import AgentError, ConfigError, InvalidRevision
 from gitops_agent.model import Files
-from gitops_agent.reconcile.desired import parse
+from gitops_agent.reconcile.desired import folders, parse
 from gitops_agent.render import Renderer
+from gitops_agent.secret.placeholder import substitute
 from gitops_agent.settings.load import read
 from gitops_agent.target import Site, Target
 
@@ -26,7 +30,9 @@ _OWN = "agent/agent.toml"
 
 @dataclass(frozen=True)
 class Finding:
-    """What became of one target of one environment; `target` is empty for a mistake that is in all of them."""
+    """What became of one target of one environment; `target` is empty for a mistake that is in all of them, `environment` for one
+    that is in the files before any is rendered. `looked` names the programs that looked at it, `left_out` says what could not be
+    told here."""
 
     environment: str
     target: str = ""
@@ -35,6 +41,8 @@ class Finding:
     error: str = ""
     file: str = ""
     line: int = 0
+    looked: str = ""
+    left_out: str = ""
 
     def to_json(self) -> dict[str, str | int]:
         return asdict(self)
@@ -44,7 +52,10 @@ class Bench:
     """A work tree, and what is needed to render and parse it. `settings` say what the folders are; without
     them the repository's own agent/agent.toml does; without that their names do."""
 
-    def __init__(self, path: Path, settings: AgentSettings | None = None) -> None:
+    def __init__(self, path: Path, settings: AgentSettings | None = None, *, programs: bool = False) -> None:
+        """`programs`: let the programs that will read the files look at them, as far as they are here."""
+        self._path = path
+        self._programs = programs
         self._settings = settings
         self._key = secrets.token_bytes(32)
         self._renderer = Renderer()
@@ -86,7 +97,36 @@ class Bench:
             targets = self._targets(environment, tree)
         except ConfigError as error:
             return [Finding(environment, error=str(error), file=_OWN)]
-        return [self._parsed(environment, target, tree) for target in targets]
+        found = [self._parsed(environment, target, tree) for target in targets]
+        if not self._programs:
+            return found
+        files = folders(tree, targets)
+        with ThreadPoolExecutor(thread_name_prefix="look") as pool:  # programs of their own: together they take as long as one
+            return list(pool.map(lambda pair: self._rehearsed(*pair, files[pair[1].name]), zip(found, targets, strict=True)))
+
+    def leaks(self) -> list[Finding]:
+        """What looks like a secret, before anything is rendered."""
+        fine = worktree.marked(self._path, leaks.FINE)
+        return [
+            Finding("", error=f"{file}:{number}: looks like {what}", file=file, line=number)
+            for file, content in self._files.items()
+            if file not in fine and b"\0" not in content
+            for number, line in enumerate(content.decode(errors="replace").splitlines(), 1)
+            for what in leaks.find(file, line)
+        ]
+
+    def _rehearsed(self, finding: Finding, target: Target, files: Files) -> Finding:
+        if finding.error:
+            return finding
+        plain = substitute(files, _stand_in, _stand_in)
+        try:
+            with TemporaryDirectory(prefix="gitops-agent-") as directory:
+                return replace(finding, looked=target.rehearse(plain, Path(directory).resolve()))
+        except InvalidRevision as wrong:
+            error = wrong.below(target.settings.folder)
+            return replace(finding, error=str(error), file=error.file, line=error.line)
+        except AgentError as error:
+            return replace(finding, left_out=str(error))
 
     def _parsed(self, environment: str, target: Target, tree: Files) -> Finding:
         name, kind = target.name, str(target.settings.kind)
@@ -103,3 +143,8 @@ class Bench:
             return kinds.guess(tree, environment, self._key)
         site = Site(environment, Path("/nonexistent/gitops-agent"), self._key)
         return [targets.load(each.kind)(each, site) for each in settings.environments[environment].targets]
+
+
+def _stand_in(_body: str, _digest: str) -> str:
+    """For any secret: what most programs take for a password, a token or a key."""
+    return "00000000-0000-4000-8000-000000000000"

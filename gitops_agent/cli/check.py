@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gitops_agent.cli import options
 from gitops_agent.cli.console import Console
 from gitops_agent.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gitops_agent.cli.bench import Finding
 
 Directory = Annotated[Path, typer.Argument(metavar="PATH", help="The config repo; this directory unless given.")]
 Name = Annotated[
@@ -23,21 +26,34 @@ AgentToml = Annotated[
 ]
 
 
-def check(path: Directory = Path(), environment: Name = "", config: AgentToml = None, as_json: options.AsJson = False) -> int:
+Programs = Annotated[
+    bool,
+    typer.Option("--programs", help="Also let programs look that are here (nginx -t, promtool, …), and look for secrets."),
+]
+
+
+def check(
+    path: Directory = Path(),
+    environment: Name = "",
+    config: AgentToml = None,
+    programs: Programs = False,
+    as_json: options.AsJson = False,
+) -> int:
     """Does every template render, is every file understood?
 
     Asks no system and needs no secret. What each folder is says --config, or agent/agent.toml of the repository; without these, a
-    folder named as a kind (nginx/, nomad-apps/) is of that kind, any other is `files`. Made for git hooks and CI: exits with 1 when
-    something is wrong.
+    folder named as a kind (nginx/, nomad-apps/) is of that kind, any other is `files`. With --programs it says what could not be
+    told here, too. Made for git hooks and CI: exits with 1 when something is wrong.
     """
-    from gitops_agent.cli.bench import Bench, Finding
+    from gitops_agent.cli.bench import Bench
 
     def place(finding: Finding) -> str:
         kind = f" ({finding.kind})" if finding.kind != finding.target else ""
-        return f"{finding.environment}/{finding.target}{kind}" if finding.target else finding.environment
+        return f"{finding.environment}/{finding.target}{kind}" if finding.target else finding.environment or "files"
 
-    with Bench(path, options.settings(config) if config else None) as bench:
-        findings = [finding for name in bench.environments(environment) for finding in bench.check(name)]
+    with Bench(path, options.settings(config) if config else None, programs=programs) as bench:
+        findings = bench.leaks() if programs else []
+        findings += [finding for name in bench.environments(environment) for finding in bench.check(name)]
     console = Console()
     if as_json:
         console.json([finding.to_json() for finding in findings])
@@ -45,10 +61,16 @@ def check(path: Directory = Path(), environment: Name = "", config: AgentToml = 
         console.text("nothing to check: there is no folder with files")
     else:
         for finding in findings:
-            plural = "" if finding.resources == 1 else "s"
-            said = finding.error or f"{finding.resources} resource{plural}"
+            said = finding.error or _said(finding)
             console.line(said, mark=not finding.error, head=place(finding))
     return int(any(finding.error for finding in findings))
+
+
+def _said(finding: Finding) -> str:
+    plural = "" if finding.resources == 1 else "s"
+    looked = f", {finding.looked}" if finding.looked else ""
+    left_out = f" (left out: {finding.left_out})" if finding.left_out else ""
+    return f"{finding.resources} resource{plural}{looked}{left_out}"
 
 
 def render(

@@ -53,6 +53,18 @@ def revision(root: Path) -> Revision:
     return Revision("main", _NO_COMMIT)
 
 
+def marked(root: Path, attribute: str) -> set[str]:
+    """The files whose attribute `attribute` is set, in a .gitattributes of the directory."""
+    paths = _paths(root)
+    with TemporaryDirectory(prefix="gitops-agent-") as temporary:
+        process.run(["git", "init", "--quiet", "--bare", "--template=", temporary], timeout=_TIMEOUT, env=foreign())
+        here = ("git", f"--git-dir={temporary}", f"--work-tree={root.absolute()}", "-C", root.absolute())
+        listed = "\0".join(paths).encode(errors="surrogateescape")
+        done = process.run([*here, "check-attr", "-z", "--stdin", attribute], timeout=_TIMEOUT, env=foreign(), stdin=listed)
+    told = done.stdout.decode(errors="surrogateescape").split("\0")
+    return {path for path, value in zip(told[::3], told[2::3], strict=False) if value == "set"}
+
+
 def _commit(root: Path, repository: Path) -> None:
     author = {"GIT_AUTHOR_NAME": "check", "GIT_AUTHOR_EMAIL": "check@localhost"}
     committer = {"GIT_COMMITTER_NAME": "check", "GIT_COMMITTER_EMAIL": "check@localhost"}

@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, BinaryIO
 
 import docker
 import docker.errors
@@ -116,6 +116,19 @@ class Engine:
             finally:
                 with suppress(docker.errors.APIError):
                     self._api.remove_container(job, force=True, v=True)
+
+    def image(self, name: str) -> str:
+        """The id of an image, `sha256:…`; empty where the engine has none of that name."""
+        with naming(f"image {name}"):
+            try:
+                return str(self._api.inspect_image(name)["Id"])  # type: ignore[no-untyped-call]
+            except docker.errors.ImageNotFound:
+                return ""
+
+    def export(self, name: str, to: BinaryIO) -> None:
+        """An image with all its layers, as `docker save` writes it."""
+        with naming(f"image {name}"):
+            to.writelines(self._api.get_image(name))
 
     def close(self) -> None:
         if self._connected is not None:

@@ -12,6 +12,7 @@ from gitops_agent.errors import AgentError, InvalidRevision
 from gitops_agent.file_target import commands
 from gitops_agent.file_target.complaint import complaint
 from gitops_agent.file_target.moved import moved
+from gitops_agent.file_target.rehearsal import TIMEOUT, lay_out, need
 from gitops_agent.file_target.settings import FileTargetSettings
 from gitops_agent.file_target.target import FileTarget
 from gitops_agent.model import Files, State
@@ -67,6 +68,25 @@ class CheckedTarget(FileTarget):
     def verdict(self, output: str, staged: Path) -> AgentError:
         """What the checker's output means; see `check`."""
         return complaint(in_one_line(output), staged)
+
+    def rehearse(self, files: Files, directory: Path) -> str:
+        commands_ = self.rehearsals(files)
+        staged = lay_out(files, directory, self.rehearsed)
+        for command in commands_:
+            need(command[0])
+            status, output = commands.look(self._filled(command, staged), timeout=TIMEOUT)
+            if status:
+                raise self.verdict(output, staged)
+        return ", ".join(dict.fromkeys(command[0] for command in commands_))
+
+    def rehearsals(self, files: Files) -> Sequence[Sequence[str]]:  # noqa: ARG002 -- a kind may have more to say
+        """The kind's own check, not agent.toml's: that one may need containers."""
+        own: Sequence[str] = type(self.settings).model_fields["check"].default
+        return [own] if own else []
+
+    def rehearsed(self, staged: Path, content: bytes) -> bytes:
+        """A file as it must read where what it names elsewhere is not there."""
+        return self.edit(staged, content)
 
     def edit(self, staged: Path, content: bytes) -> bytes:
         content = moved(content, self.publisher.live, staged)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gitops_agent.concourse import Plan, git, in_order, task, uploaded
@@ -17,16 +17,18 @@ _STEP = "validate"
 class TaskFile:
     """`given` is the name of its first input. One without inputs is given the files all the same, and looks at none."""
 
-    config: Mapping[str, Any]
+    config: Mapping[str, Any] = field(repr=False)
     given: str
 
     @classmethod
-    def parse(cls, path: str, content: bytes) -> TaskFile:
-        """Raises InvalidRevision for what is no task."""
+    def parse(cls, path: str, content: bytes, image: Mapping[str, Any]) -> TaskFile:
+        """`image` is the `image_resource` of one that names none. Raises InvalidRevision for what is no task."""
         document = Document(path, content)
         config = None if document.root is None else document.plain(document.root)
         if not isinstance(config, dict):
             raise InvalidRevision("is no task: it must be a mapping", file=path)
+        if image and not {"image_resource", "rootfs_uri"} & config.keys():
+            config = {**config, "image_resource": image}
         inputs = config.get("inputs") or [{"name": "files"}]
         try:
             return cls(config, str(inputs[0]["name"]))

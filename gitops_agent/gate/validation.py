@@ -25,10 +25,12 @@ _KEY = "head"
 
 @dataclass(frozen=True)
 class Terms:
-    """`task` is the task file's path, `deadline` the seconds for one build. Not `required`: the result is said, and stops nothing.
-    Where one-off builds are refused, a pipeline of the name `pipeline` is made, whose git resource has the source `git`."""
+    """`task` is the task file's path, `image` the `image_resource` of one that names none, `deadline` the seconds for one build.
+    Not `required`: the result is said, and stops nothing. Where one-off builds are refused, a pipeline of the name `pipeline` is
+    made, whose git resource has the source `git`."""
 
     task: str
+    image: Mapping[str, Any] = field(repr=False)
     git: Mapping[str, Any] = field(repr=False)
     deadline: float
     required: bool
@@ -100,5 +102,5 @@ class Validation:
         for base in (self._source.applied(), revision):
             content = None if base is None else self._source.read(base).get(path)
             if content is not None:
-                return TaskFile.parse(path, content)
+                return TaskFile.parse(path, content, self._terms.image)
         raise InvalidRevision("the task file that validates commits is not there", file=path)

@@ -6,10 +6,11 @@ nothing runs for a request that is closed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from gitops_agent.errors import AgentError, InvalidRevision
 from gitops_agent.gate import BegunBuilds, Checking, Lending, Subject, TaskFile
@@ -27,10 +28,11 @@ _FIRST, _LONGEST = 2.0, 300.0
 
 @dataclass(frozen=True)
 class Conditions:
-    """`task` is the task file's path, `context` that of the commit status, `deadline` the seconds for one build, `most` how many
-    there are at a time."""
+    """`task` is the task file's path, `image` the `image_resource` of one that names none, `context` that of the commit status,
+    `deadline` the seconds for one build, `most` how many there are at a time."""
 
     task: str
+    image: Mapping[str, Any] = field(repr=False)
     context: str
     deadline: float
     most: int
@@ -126,7 +128,7 @@ class Validations:
             raise InvalidRevision("not validated: the plan of it says why")
         if not answer.task:
             raise InvalidRevision(f"not validated: the branch has no {self.conditions.task}")
-        return TaskFile.parse(self.conditions.task, answer.task.encode())
+        return TaskFile.parse(self.conditions.task, answer.task.encode(), self.conditions.image)
 
     def _drop(self, number: int) -> str:
         """What is under way is of no use any more, whichever agent began it. Gives the head that it was of; empty where none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TypeAlias
 
 from gitops_agent.errors import InvalidRevision
@@ -17,24 +17,34 @@ Desired: TypeAlias = Mapping[str, State]
 def parse(tree: Files, targets: Iterable[Target], key: bytes) -> Desired:
     """What the rendered tree says of each target. Raises InvalidRevision with paths relative to the repository's root."""
     targets = list(targets)
-    folders: dict[str, dict[str, bytes]] = {target.settings.folder.strip("/"): {} for target in targets}
-    for path, content in tree.items():
-        # A folder may lie below another target's (`nomad` and `nomad/apps`): the innermost one has the file.
-        owners = [folder for folder in folders if path.startswith(f"{folder}/")]
-        if owners:
-            folder = max(owners, key=len)
-            folders[folder][path[len(folder) + 1 :]] = content
+    found = folders(tree, targets)
     desired: dict[str, State] = {}
     for target in targets:
-        folder = target.settings.folder.strip("/")
-        if not folders[folder]:
+        folder = _folder(target)
+        if not found[target.name]:
             raise InvalidRevision(f"target {target.name!r} has no file in the repository", file=f"{folder}/")
         try:
-            desired[target.name] = target.parse(folders[folder])
+            desired[target.name] = target.parse(found[target.name])
         except InvalidRevision as error:
             raise error.below(folder) from None
     _refuse_early_vault_references(targets, desired, key)
     return desired
+
+
+def folders(tree: Files, targets: Collection[Target]) -> Mapping[str, Files]:
+    """The files of each target by its name, with paths below its folder."""
+    by_folder: dict[str, dict[str, bytes]] = {_folder(target): {} for target in targets}
+    for path, content in tree.items():
+        # A folder may lie below another target's (`nomad` and `nomad/apps`): the innermost one has the file.
+        owners = [folder for folder in by_folder if path.startswith(f"{folder}/")]
+        if owners:
+            folder = max(owners, key=len)
+            by_folder[folder][path[len(folder) + 1 :]] = content
+    return {target.name: by_folder[_folder(target)] for target in targets}
+
+
+def _folder(target: Target) -> str:
+    return str(target.settings.folder.strip("/"))
 
 
 def _refuse_early_vault_references(targets: list[Target], desired: Desired, key: bytes) -> None:

@@ -10,12 +10,11 @@ from gitops_agent.settings.models import (
     Approve,
     EnvironmentSettings,
     OnFailure,
-    Policy,
     Report,
     SignedCommits,
-    ValidationSettings,
 )
 from gitops_agent.settings.previews import PreviewSettings
+from gitops_agent.settings.validation import Policy, ValidationSettings
 
 __all__ = [
     "AgentSettings",

@@ -19,6 +19,7 @@ from gitops_agent.target import Seconds
 
 _PAUSE = 0.05
 _SAID = re.compile(r"^\S+ (?:\S+ )?\[ERR\] \(cli\) ", re.MULTILINE)
+_NAMED = re.compile(rb'(?P<before>\b(?:\w*token_file|ca_cert|cert|key)\s*=\s*")(?P<path>/[^"]+)"')
 _TEMPLATE = re.compile(r": parse: template: :(\d+): ")
 _FILE = re.compile(r"from file: (?=(/?))")
 
@@ -60,6 +61,17 @@ class ConsulTemplateTarget(CheckedTarget):
     _known: int = 0
     _told: int = 0
     """Pid of the process that has to keep running; 0 where none was told."""
+
+    def rehearsed(self, staged: Path, content: bytes) -> bytes:
+        """It reads its tokens and certificates before its templates."""
+        stand_in = staged.parent / "stand-in"
+        stand_in.write_text("00000000-0000-4000-8000-000000000000")
+
+        def missing(match: re.Match[bytes]) -> bytes:
+            there = Path(match["path"].decode(errors="replace")).exists()
+            return match[0] if there else match["before"] + bytes(stand_in) + b'"'
+
+        return _NAMED.sub(missing, super().rehearsed(staged, content))
 
     def verdict(self, output: str, staged: Path) -> AgentError:
         """Said as `TIME [ERR] (cli) F: parse: template: :LINE: …`, or `from file: NAME: …` of the configuration."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import Field
 
-from gitops_agent.errors import Unavailable
+from gitops_agent import hcl
+from gitops_agent.errors import InvalidRevision, Unavailable
 from gitops_agent.file_target import FileTarget, FileTargetSettings, commands
 from gitops_agent.file_target.complaint import complaint
+from gitops_agent.model import Files
 from gitops_agent.target import Seconds
 
 _NOT_NOW = 75
@@ -42,6 +45,21 @@ class FilesTarget(FileTarget):
             raise Unavailable(f"{self.name}: check: {complaint(output, staged)}")
         if status:
             raise complaint(output, staged)
+
+    def rehearse(self, files: Files, directory: Path) -> str:  # noqa: ARG002 -- its text is enough
+        """No program is known. Of HCL, what is opened is closed; JSON is JSON."""
+        looked = []
+        for path, content in files.items():
+            if path.endswith(".hcl"):
+                looked.append("HCL")
+                list(hcl.blocks(path, hcl.text(path, content)))
+            elif path.endswith(".json"):
+                looked.append("JSON")
+                try:
+                    json.loads(content)
+                except ValueError as error:
+                    raise InvalidRevision(f"is no JSON: {error}", file=path) from None
+        return ", ".join(dict.fromkeys(looked))
 
     def reload(self) -> None:
         self._run(self.settings.reload)

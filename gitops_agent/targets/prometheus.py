@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from gitops_agent.errors import AgentError, InvalidRevision, Unavailable
@@ -10,7 +11,9 @@ from gitops_agent.file_target.checked import in_one_line
 from gitops_agent.file_target.complaint import complaint
 from gitops_agent.file_target.reloaded import ReloadedTarget
 from gitops_agent.file_target.server import ServerSettings
+from gitops_agent.model import Files
 
+_RULES = re.compile(rb"^groups:", re.MULTILINE)
 _ELSEWHERE = re.compile(r'(?:file|dir\w*) "?/.*(?:no such file|permission denied)', re.IGNORECASE)
 
 
@@ -30,6 +33,12 @@ class PrometheusTarget(ReloadedTarget):
     successful = "prometheus_config_last_reload_successful"
     at = "prometheus_config_last_reload_success_timestamp_seconds"
     off = "start it with --web.enable-lifecycle, or let `reload` in agent.toml send it SIGHUP"
+
+    def rehearsals(self, files: Files) -> Sequence[Sequence[str]]:
+        """Files that the configuration names are elsewhere, so it is read for itself, and so are the rules."""
+        rules = [f"{{staged}}/{path}" for path, content in files.items() if _RULES.search(content)]
+        looks = [("promtool", "check", "config", "--syntax-only", "{staged}/{config}")]
+        return [*looks, ("promtool", "check", "rules", *rules)] if rules else looks
 
     def verdict(self, output: str, staged: Path) -> AgentError:
         """Said as `FAILED: parsing YAML file F: yaml: …`, or `F: LINE:COLUMN: …` of a rule."""

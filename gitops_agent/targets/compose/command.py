@@ -48,10 +48,7 @@ class Command:
         """
         staged = Path(tempfile.mkdtemp(prefix="config-", dir=staging))
         try:
-            for path, content in files.items():
-                tree.create(staged / path, tree.File(content, 0o600), durable=False)
-            arguments = [part for path in self._settings.files for part in ("-f", staged / path)]
-            text = self._config(staged, [*arguments, "config", "--format", "json"], None)
+            text = self.resolve(files, staged)
         finally:
             shutil.rmtree(staged, ignore_errors=True)
         directory = self._settings.directory
@@ -59,6 +56,13 @@ class Command:
         hashed = self._config(directory, ["--env-file", os.devnull, "-f", "-", "config", "--hash", "*"], text)
         hashes = dict(line.split() for line in hashed.decode().splitlines())
         return Facts.of(json.loads(text), hashes, directory, key)
+
+    def resolve(self, files: Mapping[str, bytes], staged: Path) -> bytes:
+        """What Compose reads in files that are put into `staged`, as JSON. Raises InvalidRevision."""
+        for path, content in files.items():
+            tree.create(staged / path, tree.File(content, 0o600), durable=False)
+        arguments = [part for path in self._settings.files for part in ("-f", staged / path)]
+        return self._config(staged, [*arguments, "config", "--format", "json"], None)
 
     def pull(self, services: Mapping[str, Service]) -> None:
         """Of services whose files are not published yet. Raises ApplyFailed where an image cannot be had."""

@@ -23,6 +23,8 @@ from gitops_agent.targets.compose.record import RecordBeside
 from gitops_agent.targets.compose.settings import ComposeSettings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gitops_agent.container.engine import Engine
     from gitops_agent.container.project import ProjectEngine
 
@@ -61,6 +63,10 @@ class Compose(Target):
 
     def parse(self, files: Files) -> State:
         return collect([*declared.parse(files, self.settings), *self._files.parse(files)])
+
+    def rehearse(self, files: Files, directory: Path) -> str:
+        self._command.resolve(files, directory)
+        return "docker compose"
 
     def observe(self, desired: State) -> State:
         with self._naming(Unavailable):

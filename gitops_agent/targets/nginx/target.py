@@ -15,6 +15,7 @@ from gitops_agent.target import Site
 from gitops_agent.targets.nginx import generation
 from gitops_agent.targets.nginx.local import LocalNginx
 from gitops_agent.targets.nginx.program import Nginx, Presence, Sight
+from gitops_agent.targets.nginx.rehearsal import rehearse
 from gitops_agent.targets.nginx.settings import NginxSettings
 
 _log = logging.getLogger(__name__)
@@ -43,6 +44,12 @@ class NginxTarget(FileTarget):
 
     def check(self, staged: Path) -> None:
         self.nginx.test(staged)
+
+    def rehearse(self, files: Files, directory: Path) -> str:
+        if PurePosixPath(self.settings.config).is_absolute():
+            return ""  # what includes these files is not here
+        rehearse(files, self.settings.config, self.publisher.live, directory)
+        return "nginx"
 
     def edit(self, staged: Path, content: bytes) -> bytes:
         return self.nginx.edit(staged, content)

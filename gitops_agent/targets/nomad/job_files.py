@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from gitops_agent import hcl
 from gitops_agent.errors import InvalidRevision
 from gitops_agent.model import Files, Origin, Resource
-from gitops_agent.targets.nomad import scan
 
 ENDINGS = (".nomad.hcl", ".hcl", ".nomad", ".nomad.json", ".json")
 VARIABLES = ".vars"
@@ -22,22 +22,22 @@ def jobs(files: Files) -> Iterator[Resource]:
     """`job:<id>`, with either `hcl` (and `variables`) or `job`, as JSON, in its spec. Raises InvalidRevision."""
     stems = {_stem(path) for path in files if path.endswith(ENDINGS)}
     for path, content in files.items():
-        text = scan.text(path, content)
+        text = hcl.text(path, content)
         if path.endswith(VARIABLES):
             if path.removesuffix(VARIABLES) not in stems:
                 raise InvalidRevision("has the variables of no job: there is no .hcl of that name beside it", file=path)
-            [*scan.blocks(path, text)]
+            [*hcl.blocks(path, text)]
         elif not text.strip():
             continue  # what a template comes to that has nothing to declare, yet
         elif path.endswith(".json"):
             yield _from_json(path, text)
         else:
             beside = _stem(path) + VARIABLES
-            yield _from_hcl(path, text, scan.text(beside, files[beside]) if beside in files else None)
+            yield _from_hcl(path, text, hcl.text(beside, files[beside]) if beside in files else None)
 
 
 def _from_hcl(path: str, text: str, variables: str | None) -> Resource:
-    blocks = [*scan.blocks(path, text)]
+    blocks = [*hcl.blocks(path, text)]
     for block in blocks:
         if block.kind not in _BLOCKS:
             raise InvalidRevision(f"{block.kind} is nothing that stands beside a job", file=path, line=block.line)

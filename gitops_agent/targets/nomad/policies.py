@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from gitops_agent import hcl
 from gitops_agent.declared import Declaration, Declared, declared
 from gitops_agent.errors import InvalidRevision
 from gitops_agent.model import Change, Files, Origin, Resource
-from gitops_agent.targets.nomad import scan
 from gitops_agent.targets.nomad.managed import Managed
 from gitops_agent.targets.nomad.words import Object
 
@@ -46,8 +46,8 @@ class Policies(Managed):
         for path in files.keys() - tables.keys():
             if not _NAME.fullmatch(name := PurePosixPath(path).stem):
                 raise InvalidRevision("the name of a policy has letters, digits and - only", file=path)
-            text = scan.text(path, files[path])
-            for block in scan.blocks(path, text):
+            text = hcl.text(path, files[path])
+            for block in hcl.blocks(path, text):
                 if block.kind not in _BLOCKS:
                     raise InvalidRevision(f"{block.kind} is no rule of a policy", file=path, line=block.line)
             said = more.pop(name).value if name in more else _More()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gitops_agent.errors import InvalidRevision
-from gitops_agent.targets.nomad.scan import blocks
+from gitops_agent.hcl import blocks
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
-"""Reads HCL as far as one can without Nomad: what is opened is closed, and which blocks stand at the top of a file.
+"""Reads HCL as far as one can without the program that will: what is opened is closed, and which blocks stand at the top of a file.
 
 Comments, heredocs and texts are stepped over, with the expressions inside texts. What it cannot see: a misspelt argument, a value
-of the wrong type, a job whose `id` attribute differs from its label. All that is found by the server.
+of the wrong type, a job whose `id` attribute differs from its label. All that is found by the program.
 """
 
 from __future__ import annotations
