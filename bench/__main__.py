@@ -14,6 +14,7 @@ from bench.pushes import cold_start, memory, push_to_served, webhook
 from bench.rows import Row
 from bench.running import Bench
 from bench.systems import compose, mixed, vault_policies
+from bench.validation import validation
 
 MEASURES: dict[str, Callable[[Bench], Iterator[Row | str]]] = {
     "cold-start": cold_start,
@@ -25,9 +26,10 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row | str]]] = {
     "vault": vault_policies,
     "nomad": nomad_jobs,
     "mixed": mixed,
+    "validation": validation,
 }
 """In this order; the first fills the repository and starts the agent."""
-_ALONE = frozenset({"compose", "vault", "nomad", "mixed"})
+_ALONE = frozenset({"compose", "vault", "nomad", "mixed", "validation"})
 """Those that begin with a repository and an agent of their own."""
 
 

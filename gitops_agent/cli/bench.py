@@ -101,8 +101,9 @@ class Bench:
         if not self._programs:
             return found
         files = folders(tree, targets)
+        plain = [files[target.name] for target in targets]
         with ThreadPoolExecutor(thread_name_prefix="look") as pool:  # programs of their own: together they take as long as one
-            return list(pool.map(lambda pair: self._rehearsed(*pair, files[pair[1].name]), zip(found, targets, strict=True)))
+            return list(pool.map(self._rehearsed, found, targets, plain))
 
     def leaks(self) -> list[Finding]:
         """What looks like a secret, before anything is rendered."""

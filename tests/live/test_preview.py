@@ -1,7 +1,9 @@
-"""Pull requests on a real Gitea: opened, updated, made stale, merged, closed, from a fork; told by its webhook."""
+"""Pull requests on a real Gitea: opened, updated, made stale, merged, closed, from a fork; told by its webhook. With CONCOURSE_LIVE
+(tests/concourse/conftest.py), on a Concourse with a team `proposals` of its user, their merges are validated, too."""
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import time
@@ -108,6 +110,60 @@ def test_opened_updated_made_stale_merged_and_closed(agent: Agent) -> None:
     says(agent, number, "five")
     agent.live.ask("PATCH", f"/repos/{agent.repository}/pulls/{number}", {"state": "closed"})
     says(agent, number, "Closed without being merged")
+
+
+_TASK = """
+platform: linux
+inputs: [{{name: config}}]
+run: {{path: sh, args: [-c, "cd config/pages && ! grep -h forbidden * || exit 1; ! grep -q slow * || sleep 60"]}}
+{image}
+"""
+
+
+def verdict(agent: Agent, sha: str) -> str:
+    rows = agent.live.combined(agent.repository, sha)["statuses"] or []
+    return next((f"{row['status']}: {row['description']}" for row in rows if row["context"] == "concourse/validate"), "")
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.skipif("CONCOURSE_LIVE" not in os.environ, reason="CONCOURSE_LIVE names no Concourse")
+def test_its_merge_is_validated(agent: Agent) -> None:
+    (agent.directory / "password").write_text(os.environ["CONCOURSE_PASSWORD"])
+    image = "\n".join(f"{key}: {json.dumps(value)}" for key, value in json.loads(os.environ["CONCOURSE_IMAGE"]).items())
+    agent.clone.push("one")
+    agent.clone.push(_TASK.format(image=image), "ci/validate.yml")
+    agent.start(f"""
+[environments.live.validation]
+address = "{os.environ["CONCOURSE_LIVE"]}"
+username = "{os.environ["CONCOURSE_USER"]}"
+password_file = "{agent.directory}/password"
+{PREVIEWS}
+[environments.live.previews.validation]
+team = "proposals"
+""")
+    eventually(lambda: agent.published() == "one", 120)
+    head = propose(agent.clone, "change", "forbidden", "pages/new.html")
+    number = request(agent, "change")
+    eventually(lambda: verdict(agent, head).startswith("failure: build"), 120, verdict(agent, head))
+    assert verdict(agent, head).endswith("failed: forbidden")
+    head = propose(agent.clone, "change", "fine", "pages/new.html")
+    eventually(lambda: verdict(agent, head).startswith("success: found good"), 120, verdict(agent, head))
+    print(verdict(agent, head))  # noqa: T201
+    agent.clone.push("forbidden", "pages/other.html")
+    eventually(lambda: verdict(agent, head).endswith("failed: forbidden"), 120, "the merge is judged, not the head")
+    agent.clone.push("well again", "pages/other.html")
+    eventually(lambda: verdict(agent, head).startswith("success"), 120, verdict(agent, head))
+    head = propose(agent.clone, "change", "slow", "pages/new.html")
+    eventually(lambda: verdict(agent, head).startswith("pending: build"), 120, verdict(agent, head))
+    agent.live.ask("PATCH", f"/repos/{agent.repository}/pulls/{number}", {"state": "closed"})
+    eventually(lambda: verdict(agent, head) == "skipped: no longer open", 120, verdict(agent, head))
+    head = propose(agent.clone, "merged", "fine", "pages/merged.html")
+    number = request(agent, "merged")
+    eventually(lambda: verdict(agent, head).startswith("success"), 120, verdict(agent, head))
+    eventually(lambda: merged(agent, number), 120)
+    sha = agent.live.ask("GET", f"/repos/{agent.repository}/pulls/{number}")["merge_commit_sha"]
+    eventually(lambda: verdict(agent, sha).startswith("success: found good"), 120, verdict(agent, sha))
+    assert (agent.directory / "pages/current/merged.html").read_text() == "fine"
 
 
 def merged(agent: Agent, number: int) -> bool:

@@ -224,6 +224,23 @@ def test_health_that_never_comes_ends_at_its_time_limit(make):
     assert "did not become healthy within 0.05 s: 1 of 2 ready" in str(stage.fails(ApplyFailed))
 
 
+def test_who_waits_for_what_comes_later_ends_with_the_cause_and_the_next_commit_mends_it(make):
+    """Failure mode 41: the list is the order, and no run waits for ever in it."""
+    stage, a, b = make("a", "b", options={"a": {"health_timeout": 0.05}})
+
+    def look(_name: str) -> None:
+        stuck = a.content.get("x") == "needs y of b" and "y" not in b.content
+        a.health = Health(HealthStatus.PROGRESSING, "b has no y") if stuck else Health(HealthStatus.HEALTHY)
+
+    a.on_write = look
+    stage.commit(a__x="needs y of b", b__y="1")
+    assert "did not become healthy within 0.05 s: b has no y" in str(stage.fails(ApplyFailed))
+    assert stage.progress.results["b"].message == "not attempted: a failed"
+    stage.commit(a__x="needs nothing")
+    stage.run()
+    assert b.content == {"y": "1"}
+
+
 def test_a_newer_revision_ends_the_run_between_two_changes_never_inside_one(make, happened):
     stage, *_ = make("a")
     stage.commit(a__1="1", a__2="1", a__3="1")
