@@ -1,6 +1,6 @@
 """What validation by Concourse adds to a push, with the task file that is shipped.
 
-On the Concourse that CONCOURSE_LIVE names: it is nothing that can be had here. CONCOURSE_USER, CONCOURSE_PASSWORD and CONCOURSE_IMAGE
+On the Concourse that CONCOURSE_LIVE names; none can be had here. CONCOURSE_USER, CONCOURSE_PASSWORD and CONCOURSE_IMAGE
 are as in tests/concourse/conftest.py; the image is the Dockerfile's `checkers`.
 """
 
