@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Fix: TypeAlias = Annotated[bool, typer.Option("--fix", help="Offer the repairs that lose nothing, one by one.")]
 Yes: TypeAlias = Annotated[bool, typer.Option("--yes", help="With --fix: make them without asking.")]
-_WIDTH = 26
+_WIDTH = 30
 
 
 def doctor(config: options.ConfigFile = None, as_json: options.AsJson = False, fix: Fix = False, yes: Yes = False) -> int:

@@ -128,7 +128,7 @@ def test_doctor_repairs_what_it_may(cli: Cli, world: World) -> None:
     world.configure(token_file=f'"{token}"', notify_file='"/nowhere/notify"')
     ended = cli("doctor")
     assert ended.status == 1
-    assert f"✗ token_file                  {token} can be read by everybody\n      → chmod 600 {token}" in ended.out
+    assert f"✗ token_file                      {token} can be read by everybody\n      → chmod 600 {token}" in ended.out
     assert "✗ notify_file" in ended.out
     assert ended.out.endswith(
         f"✗ {ended.out.count(' ✗ ') + ended.out.count(' ✓ ')} looks: {ended.out.count(' ✓ ')} well, 2 wrong\n"

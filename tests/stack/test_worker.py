@@ -67,6 +67,29 @@ def test_cloud_init_s_user_data(rendered: Path) -> None:
     assert all(file["path"].startswith("/etc/") for file in data["write_files"])
 
 
+def test_cloud_init_takes_it(rendered: Path) -> None:
+    """Where it is installed; its schema knows every key."""
+    if shutil.which("cloud-init"):
+        done = subprocess.run(
+            ["cloud-init", "schema", "--config-file", rendered / "worker/user-data"], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_systemd_takes_the_units(rendered: Path, tmp_path: Path) -> None:
+    """Where it is installed; programs that are not here are replaced by one that is everywhere."""
+    if shutil.which("systemd-analyze"):
+        for name in ("nomad.service", "gitops-agent.service"):
+            lines = (rendered / "worker" / name).read_text().splitlines()
+            unit = [f"ExecStart=/bin/true {line.partition(' ')[2]}" if line.startswith("ExecStart=") else line for line in lines]
+            (tmp_path / name).write_text("\n".join(unit))
+            done = subprocess.run(
+                ["systemd-analyze", "verify", "--man=no", tmp_path / name], capture_output=True, text=True, check=False
+            )
+            told = [line for line in done.stderr.splitlines() if name in line]
+            assert told == []
+
+
 def test_the_unit_on_a_worker_is_the_packaged_one() -> None:
     assert (ROOT / "stack/worker/gitops-agent.service").read_text() == (ROOT / "packaging/gitops-agent.service").read_text()
 
