@@ -4,7 +4,7 @@ understands the real ones, and the fakes of test_sixteen.py are honest. tests/li
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -28,14 +28,20 @@ _SAID = {
     "gitea-1.26.3/bot-token-revoked": {
         "bot token": "gitea refuses the token for the user of the token: invalid username, password or token"
     },
+    "loki-3.4.6/well": {},
+    "loki-3.4.6/not-ready": {"ready": "is not ready: Ingester not ready: waiting for 15s after being ready"},
     "nomad-2.0.5/well": {},
     "nomad-2.0.5/worker-gone": {"worker worker1": "down at nomad.example"},
+    "promtail-3.4.6/well": {},
+    "promtail-3.4.6/not-shipping": {"ships": "has shipped no line since it started, though it has read 3"},
 }
 """What is wrong, by version and state."""
 _STAGES = {
     "concourse": fake.concourse_worker_stalled,
     "gitea": fake.bot_token_revoked,
+    "loki": fake.loki_not_ready,
     "nomad": fake.nomad_worker_gone,
+    "promtail": fake.promtail_not_shipping,
 }
 _SAME = ("state", "Status", "message", "errors", "SchedulingEligibility", "Drain", "login_name")
 """Where a fake has to say the very same."""
@@ -82,9 +88,9 @@ def test_the_doctor_understands_the_real_one(record: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("record", _SAID)
-def test_the_fake_says_what_the_real_one_says(record: str, tmp_path: Path, public_path: Path) -> None:
+def test_the_fake_says_what_the_real_one_says(record: str, tmp_path: Path, public_path: Path, free_port: Callable[[], int]) -> None:
     """The doctor asks the fake the same, in the same order, and hears nothing that the real one does not say."""
-    ground = Ground(tmp_path, public_path, str, lambda: 0)
+    ground = Ground(tmp_path, public_path, str, free_port)
     with _STAGES[record.partition("-")[0]](ground) as stage:
         recorder = Recorder(stage.address, METRICS)
         if not record.endswith("/well"):

@@ -25,6 +25,7 @@ class _Answers:
                 content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 status, text = program.answer(self.command, self.path, content)
                 self.send_response(status)
+                self.send_header("Content-Type", "application/json" if text.startswith("{") else "text/plain; charset=utf-8")
                 self.end_headers()
                 self.wfile.write(text.encode())
 
