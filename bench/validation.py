@@ -25,6 +25,7 @@ from tests.worker.running import eventually
 
 _ROOT = Path(__file__).parent.parent
 _NEEDED = ("CONCOURSE_LIVE", "CONCOURSE_USER", "CONCOURSE_PASSWORD", "CONCOURSE_IMAGE")
+_IMAGE: dict[str, Any] = json.loads(os.environ.get("CONCOURSE_IMAGE", "{}"))
 _PLAN = 1
 """Seconds that the slow plan takes."""
 
@@ -78,7 +79,7 @@ def validation(bench: Bench) -> Iterator[Row | str]:
     files = _mini_cloud()
     bench.push(files)
     raw = RawConcourse()
-    task = yaml.safe_load(files["ci/validate.yaml"])
+    task = {**_IMAGE, **yaml.safe_load(files["ci/validate.yaml"])}
     archive = packed({path: text.encode() for path, text in files.items()})
     raw_times = [raw.validate(archive, task) for _ in range(max(3, bench.rounds // 2) + 1)][1:]  # the first has a cold cache
     for seconds in (0, _PLAN):
@@ -99,6 +100,7 @@ address = "{os.environ["CONCOURSE_LIVE"]}"
 username = "{os.environ["CONCOURSE_USER"]}"
 password_file = "{bench.base}/concourse-password"
 task = "ci/validate.yaml"
+image = {_inline(_IMAGE.get("image_resource", {}))}
 """
     page = bench.agent.target("pages", check=["sleep", str(planned)])
     bench.agent.configure(targets=(gate if validated else "") + page, poll=3600, resync=86400)
@@ -114,10 +116,18 @@ task = "ci/validate.yaml"
 
 
 def _mini_cloud() -> dict[str, str]:
-    """The mini-cloud as `init` writes it, its task file with an image, and a page that changes."""
+    """The mini-cloud as `init` writes it, and a page that changes. Its task file names no image but one on the worker's disk: that
+    of agent.toml may hold a password."""
     places = (_ROOT / "stack", _ROOT / "repo-template")
     files = {
         str(path.relative_to(place)): path.read_text() for place in places for path in sorted(place.rglob("*")) if path.is_file()
     }
-    image = "".join(f"{name}: {json.dumps(value)}\n" for name, value in json.loads(os.environ["CONCOURSE_IMAGE"]).items())
-    return {**files, "ci/validate.yaml": files["ci/validate.yaml"] + image, "pages/index.html": "first"}
+    more = f"rootfs_uri: {json.dumps(_IMAGE['rootfs_uri'])}\n" if "rootfs_uri" in _IMAGE else ""
+    return {**files, "ci/validate.yaml": files["ci/validate.yaml"] + more, "pages/index.html": "first"}
+
+
+def _inline(value: Any) -> str:
+    """In the form of TOML."""
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{name} = {_inline(item)}' for name, item in value.items())} }}"
+    return json.dumps(value)
