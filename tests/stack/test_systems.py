@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+import yaml
 
 from gitops_agent.model import Files
 from gitops_agent.target import Site, Target
@@ -47,9 +50,29 @@ def test_nomad(tmp_path: Path, identities: bool) -> None:
     without_workers = target.parse(rendered.folder("nomad", overlay))
     assert "job:example-server" not in without_workers.resources, "nothing could run it"
     files = rendered.folder("nomad", f"{overlay}\nworkers: {{nodes: [192.168.64.15]}}")
-    assert {resource.name for resource in target.parse(files)} == {"job:example-server", "policy:operator", "policy:read-only"}
+    names = {resource.name for resource in target.parse(files)}
+    assert names == {"job:example-server", "job:worker-logs", "policy:operator", "policy:read-only"}
     asked = b'role = "example-server"' if identities else b'policies = ["example-server"]'
     assert asked in files["example-server.nomad.hcl"]
+
+
+def test_what_jobs_say_is_read_from_files_and_from_nothing_else() -> None:
+    """Beside them lie the pipes that Nomad itself reads: whoever else does takes lines away."""
+    text = rendered.folder("nomad", "workers: {nodes: [192.168.64.15]}")["worker-logs.nomad.hcl"].decode()
+    config = yaml.safe_load(text.split("<<-EOT")[1].split("EOT")[0].replace('{{ env "WORKER" }}', "w1"))
+    assert config["clients"][0]["url"] == "https://logs.example.test/loki/api/v1/push"
+    (scraped,) = config["scrape_configs"]
+    (labelled,) = scraped["static_configs"]
+    directory = "/allocations/a6c3/alloc/logs"
+    there = ["web.nginx.stdout.0", "nginx.stderr.12", ".nginx.stdout.fifo", ".nginx.stderr.fifo"]
+    read = [name for name in there if fnmatch(f"{directory}/{name}", labelled["labels"]["__path__"])]
+    assert read == there[:2]
+    found = re.search(scraped["pipeline_stages"][0]["regex"]["expression"], f"{directory}/{read[0]}")
+    assert found
+    assert found.groupdict() == {"allocation": "a6c3", "service": "web.nginx", "stream": "stdout"}
+    assert "worker-logs.nomad.hcl" not in {
+        path for path, content in rendered.folder("nomad", "workers: {nodes: [a]}\nwithout: [loki]").items() if content.strip()
+    }
 
 
 def test_gitea(gitea: FakeGitea, tmp_path: Path) -> None:

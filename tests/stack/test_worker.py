@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import plistlib
+import re
 import shutil
 import subprocess
 import tomllib
@@ -56,6 +57,12 @@ def test_nomad_takes_a_worker_s_configuration(rendered: Path) -> None:
         [nomad, "config", "validate", rendered / "worker/nomad/client.hcl"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_consul_asks_a_worker_where_it_says_it_is(rendered: Path) -> None:
+    """Otherwise the check of its HTTP API goes to the address that it is bound to: to Consul's own machine."""
+    text = (rendered / "worker/nomad/client.hcl").read_text()
+    assert re.search(r"^  checks_use_advertise = true$", text, re.MULTILINE)
 
 
 def test_cloud_init_s_user_data(rendered: Path) -> None:
