@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 from collections.abc import Mapping
+from functools import partial
 from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 
 from gitops_agent import secret, targets
 from gitops_agent.errors import ConfigError
-from gitops_agent.reconcile import Reconciler
+from gitops_agent.reconcile import Reconciler, outstanding
 from gitops_agent.render import Renderer
 from gitops_agent.settings import AgentSettings, EnvironmentSettings, Report, SignedCommits
 from gitops_agent.source import Remote, Signers, Source
@@ -69,6 +70,7 @@ def reconciler(settings: AgentSettings, name: str, *, source: str = "") -> Recon
         lookup=resolver(settings),
         key=key,
         state=state,
+        outstanding=partial(outstanding, environment=name, running=environment),
     )
 
 

@@ -4,7 +4,8 @@
 """
 
 from gitops_agent.reconcile.carry_out import SawnOff, Waiting, carry_out, refuse
+from gitops_agent.reconcile.outstanding import outstanding
 from gitops_agent.reconcile.prepare import Prepared, Reconciler
 from gitops_agent.reconcile.progress import Progress, TargetResult
 
-__all__ = ["Prepared", "Progress", "Reconciler", "SawnOff", "TargetResult", "Waiting", "carry_out", "refuse"]
+__all__ = ["Prepared", "Progress", "Reconciler", "SawnOff", "TargetResult", "Waiting", "carry_out", "outstanding", "refuse"]

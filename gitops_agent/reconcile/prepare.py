@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gitops_agent.errors import AgentError, Unavailable, UnsafePlan
-from gitops_agent.model import Revision
+from gitops_agent.model import Files, Revision
 from gitops_agent.plan import Plan
 from gitops_agent.reconcile.applied import LastApplied
 from gitops_agent.reconcile.desired import Desired, parse
@@ -76,13 +76,16 @@ class Reconciler:
         lookup: Resolver,
         key: bytes,
         state: Path,
+        outstanding: Callable[[Files], str] = lambda _tree: "",
     ) -> None:
+        """`outstanding` is shown a rendered tree, and says what in it only an operator can do."""
         self.environment = environment
         self.source = source
         self.targets = tuple(targets)
         self._renderer = renderer
         self._lookup = lookup
         self._key = key
+        self._outstanding = outstanding
         self._secrets = state / "secrets.json"
         self.applied = LastApplied(source.applied, self._read_and_parse)
 
@@ -120,6 +123,7 @@ class Reconciler:
             files = self.source.read(revision)
         with progress.step("render"):
             tree = self._renderer.render(files, self.environment, revision, self._key)
+            progress.outstanding = self._outstanding(tree)
             desired = parse(tree, self.targets, self._key)
         stop()
         planner = Planner(self._key, self._lookup, self.applied, consented, back=back, holding=holding)

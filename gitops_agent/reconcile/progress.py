@@ -39,6 +39,9 @@ class Progress:
         self.touched = False
         """True from the moment before the first write: what came of it is not known until it is observed again."""
 
+        self.outstanding = ""
+        """What only an operator can do, of what the revision says."""
+
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Times a part of the run and notes how it ended."""

@@ -168,7 +168,12 @@ class Attempt:
 
     def _end(self, error: Exception | None) -> None:
         outcome, text = _outcome(error, self.progress, whole=self._decision.whole)
-        run = self.progress.end(outcome, f"{text} (gate skipped)" if self._skipped and outcome is Outcome.SUCCESS else text)
+        notes = [
+            note
+            for note in ("gate skipped" if self._skipped and outcome is Outcome.SUCCESS else "", self.progress.outstanding)
+            if note
+        ]
+        run = self.progress.end(outcome, f"{text} ({'; '.join(notes)})" if notes else text)
         changed = any(result.changed for result in self.progress.results.values())
         self.healed = self.progress.undone and not self._decision.whole
         if not isinstance(error, Superseded):

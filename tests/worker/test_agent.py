@@ -37,6 +37,28 @@ def test_a_push_is_applied_and_the_commit_says_so(agent):
     assert agent.repository.statuses[sha][-1]["target_url"].endswith(f"/runs/{run['id']}")
 
 
+def test_what_only_an_operator_can_do_is_said_on_the_commit_until_it_is_done(agent):
+    """The repository describes a target that the agent's own settings do not have yet."""
+    agent.start()
+    running = (agent.path / "agent.toml").read_text()
+    same = agent.author.push({"agent/agent.toml": running, "pages/a": "1"})
+    agent.settled(same)
+    differs = agent.author.push({"agent/agent.toml": running + agent.target("more"), "more/a": "1", "pages/a": "2"})
+    agent.settled(differs)
+    assert agent.published("more", "a") is None
+    (agent.path / "agent.toml").write_text(running + agent.target("more"))
+    agent.stop()
+    agent.start()
+    done = agent.author.push({"pages/a": "3"})
+    agent.settled(done)
+    assert agent.published("more", "a") == "1"
+    assert [agent.gitea.statuses(REPOSITORY, sha, "gitops/test")[-1][1] for sha in (same, differs, done)] == [
+        "applied; pages: 1 created",
+        "applied; pages: 1 updated (agent/agent.toml differs: run bootstrap)",
+        "applied; pages: 1 updated" if agent.environment()["outcome"] == "success" else "",
+    ]
+
+
 def test_a_broken_commit_is_refused_and_its_revert_goes_through(agent):
     """Failure modes 12, 49."""
     agent.start()
