@@ -28,6 +28,8 @@ class Member:
     image: str
     config_hash: str
     directory: str
+    tool: str
+    """Version of the Compose that made it; empty where it did not say."""
     volumes: Mapping[str, str]
     """Names of volumes by where they are mounted."""
 
@@ -56,6 +58,7 @@ def member(found: Mapping[str, Any]) -> Member:
         image=found["ImageID"],
         config_hash=labels.get(f"{LABEL}config-hash", ""),
         directory=labels.get(f"{LABEL}project.working_dir", ""),
+        tool=labels.get(f"{LABEL}version", ""),
         volumes={mount["Destination"]: mount["Name"] for mount in found["Mounts"] if mount["Type"] == "volume"},
     )
 

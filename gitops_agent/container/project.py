@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 import docker
 import docker.errors
@@ -60,6 +61,13 @@ class ProjectEngine:
         with naming(f"container {container[:12]}"), suppress(docker.errors.NotFound):
             return Container.of(self._api.inspect_container(container)).mounts
         return None
+
+    def inspected(self, container: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """All that the engine says of a container, and of the image that it runs."""
+        with naming(f"container {container[:12]}"):
+            found = self._api.inspect_container(container)
+            image: Mapping[str, Any] = self._api.inspect_image(found["Image"])  # type: ignore[no-untyped-call]
+        return found, image
 
     def image(self, reference: str) -> str:
         """ID of the image that the reference (or ID) means on this host; empty where there is none."""

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from gitops_agent import process
 from gitops_agent.errors import ApplyFailed, CommandFailed, InvalidRevision, Unavailable
@@ -40,22 +41,36 @@ class Command:
         status = Path(program).stat() if program else None
         return f"{program}:{status.st_mtime_ns}:{status.st_size}" if status else ""
 
+    @property
+    def version(self) -> str:
+        """As it labels the containers that it makes."""
+        done = process.run([*self._find(), "version", "--short"], timeout=self._settings.timeout, env=self._environment())
+        return done.text.strip().removeprefix("v")
+
     def facts(self, files: Mapping[str, bytes], staging: Path, key: bytes) -> Facts:
         """What Compose makes of files that are not published yet.
 
         Hashes depend on absolute paths. So the files are read where they are staged, and the result, in which everything is
         resolved, is hashed as if it lay in the project's directory.
         """
+        text = self._resolved(files, staging)
+        directory = self._settings.directory
+        hashed = self._config(directory, ["--env-file", os.devnull, "-f", "-", "config", "--hash", "*"], text)
+        hashes = dict(line.split() for line in hashed.decode().splitlines())
+        return Facts.of(json.loads(text), hashes, directory, key)
+
+    def config(self, files: Mapping[str, bytes], staging: Path) -> Mapping[str, Any]:
+        """Everything that Compose makes of them, secrets included."""
+        found: Mapping[str, Any] = json.loads(self._resolved(files, staging))
+        return found
+
+    def _resolved(self, files: Mapping[str, bytes], staging: Path) -> bytes:
         staged = Path(tempfile.mkdtemp(prefix="config-", dir=staging))
         try:
             text = self.resolve(files, staged)
         finally:
             shutil.rmtree(staged, ignore_errors=True)
-        directory = self._settings.directory
-        text = text.replace(str(staged).encode(), str(directory).encode())
-        hashed = self._config(directory, ["--env-file", os.devnull, "-f", "-", "config", "--hash", "*"], text)
-        hashes = dict(line.split() for line in hashed.decode().splitlines())
-        return Facts.of(json.loads(text), hashes, directory, key)
+        return text.replace(str(staged).encode(), str(self._settings.directory).encode())
 
     def resolve(self, files: Mapping[str, bytes], staged: Path) -> bytes:
         """What Compose reads in files that are put into `staged`, as JSON. Raises InvalidRevision."""

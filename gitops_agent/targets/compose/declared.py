@@ -28,7 +28,7 @@ def parse(files: Files, settings: ComposeSettings) -> Iterator[Resource]:
     for path in settings.files:
         if path not in files:
             raise InvalidRevision("is not there; agent.toml names it in `files`", file=path)
-        for resource in _parse_one(path, files[path], settings.project):
+        for resource in _parse_one(path, files[path], settings):
             if (other := found.get(resource.name)) is not None:
                 resource = replace(other, spec={**other.spec, path: resource.spec["definition"]})  # noqa: PLW2901 -- merged
             found[resource.name] = resource
@@ -46,19 +46,21 @@ def definition(resource: Resource) -> Mapping[str, Value]:
     return merged
 
 
-def _parse_one(path: str, content: bytes, project: str) -> Iterator[Resource]:
+def _parse_one(path: str, content: bytes, settings: ComposeSettings) -> Iterator[Resource]:
     document = Document(path, content)
     for section in document.entries(document.root):
         if section.name == "include":
             raise document.error("include is not supported: name several files in agent.toml", section.node)
-        if section.name == "name" and document.plain(section.node) != project:
-            raise document.error(f"the project is {project!r} in agent.toml; another name is another project", section.node)
+        if section.name == "name" and document.plain(section.node) != settings.project:
+            raise document.error(
+                f"the project is {settings.project!r} in agent.toml; another name is another project", section.node
+            )
         if section.name in SECTIONS and not _is_empty(section.node):
             for entry in document.entries(section.node):
-                yield from _resource(document, section.name, entry)
+                yield from _resource(document, section.name, entry, settings)
 
 
-def _resource(document: Document, section: str, entry: Entry) -> Iterator[Resource]:
+def _resource(document: Document, section: str, entry: Entry, settings: ComposeSettings) -> Iterator[Resource]:
     if not _NAME.fullmatch(entry.name):
         raise document.error(f"{entry.name!r} is no name", entry.node)
     value = {} if _is_empty(entry.node) else document.plain(entry.node)
@@ -66,7 +68,7 @@ def _resource(document: Document, section: str, entry: Entry) -> Iterator[Resour
         raise document.error(f"{entry.name} must be a mapping", entry.node)
     if section == "services":
         for key, why in _REFUSED.items():
-            if key in value:
+            if key in value and not (key == "build" and settings.allow_build):
                 raise document.error(f"{entry.name} {why}", entry.node)
         try:
             Behaviour.of(value)

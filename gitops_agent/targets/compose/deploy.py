@@ -156,13 +156,16 @@ class Deploy:
             after = changes[name].after
             behaviour = Behaviour.of(definition(after)) if after is not None else Behaviour()
             mine = [member for member in members if member.service == name]
+            made = mine[0].config_hash if mine else ""
+            # A container that stayed was made by whoever made it; noted as ours, its hash would be taken for a difference.
+            tool = self._command.tool if made in ("", known.hash) else self._record.services.get(name, Loaded()).tool
             services[name] = Loaded(
                 self._look.reads(name, self._look.wanted),
                 known.volumes,
                 known.image,
                 mine[0].image if mine else "",
-                mine[0].config_hash if mine else "",
-                self._command.tool,
+                made,
+                tool,
                 behaviour.hold,
                 behaviours.plain(behaviour.before_stop),
             )

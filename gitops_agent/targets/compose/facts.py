@@ -47,7 +47,7 @@ class Facts:
         """From `config --format json` and `config --hash '*'`."""
         services = config.get("services") or {}
         return cls(
-            {name: _service(found, hashes[name], config, directory, key) for name, found in services.items()},
+            {name: _service(name, found, hashes[name], config, directory, key) for name, found in services.items()},
             *(
                 {name: _digest(found, key) for name, found in (config.get(section) or {}).items() if not found.get("external")}
                 for section in ("networks", "volumes")
@@ -89,14 +89,14 @@ def _load(found: Mapping[str, Any]) -> Service:
     return Service(**fields)
 
 
-def _service(found: Mapping[str, Any], digest: str, config: Mapping[str, Any], directory: Path, key: bytes) -> Service:
+def _service(name: str, found: Mapping[str, Any], digest: str, config: Mapping[str, Any], directory: Path, key: bytes) -> Service:
     deploy = found.get("deploy") or {}
     mounts = found.get("volumes") or ()
     names = {name: volume.get("name", name) for name, volume in (config.get("volumes") or {}).items()}
     restart = str(found.get("restart") or "").partition(":")[0]
     return Service(
         hash=digest,
-        image=str(found.get("image", "")),
+        image=str(found.get("image") or f"{config.get('name', '')}-{name}"),
         replicas=int(deploy.get("replicas", found.get("scale", 1))),
         may_end=restart in _ENDS,
         platform=str(found.get("platform") or ""),

@@ -34,6 +34,8 @@ class Look:
     """Definitions of services in the files as they lie there."""
     same: frozenset[str] = frozenset()
     """Services whose containers carry another hash only because another Compose made them (failure mode 25)."""
+    unlike: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By service that another Compose made before it was ours: fields in which its containers differ."""
 
     def of(self, service: str) -> list[Member]:
         return [member for member in self.members if member.service == service]
@@ -78,6 +80,17 @@ def made_by_another_tool(look: Look, tool: str) -> list[str]:
     ]
 
 
+def made_before(look: Look, version: str) -> list[str]:
+    """Services that nobody has recorded yet, and that another Compose than this one has made: the same goes for their hashes."""
+    return [
+        name
+        for name, service in look.facts.services.items()
+        if name not in look.record.services
+        and (members := look.of(name))
+        and all(member.config_hash != service.hash and member.tool != version for member in members)
+    ]
+
+
 def observe(look: Look, desired: State) -> Iterator[Resource]:
     """Services, networks and volumes. Volumes that are not declared are not told: they are nobody's to prune."""
     for name in dict.fromkeys([*look.facts.services, *(member.service for member in look.members)]):
@@ -118,7 +131,7 @@ def _differences(
 ) -> Iterator[tuple[str, Value]]:
     service = look.facts.services[name]
     if name not in look.same and any(member.config_hash != service.hash for member in members):
-        yield CONFIG, "of another revision"
+        yield CONFIG, f"differs in {', '.join(look.unlike[name])}" if name in look.unlike else "of another revision"
     if files := look.changed_files(name, behaviour):
         yield FILES, files
     if loaded is not None and loaded.replaced is not None and {member.id for member in members} & {*loaded.replaced}:

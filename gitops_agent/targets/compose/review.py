@@ -61,7 +61,10 @@ def _explained(change: Change) -> Change:
     reasons = []
     if CONFIG in seen:
         same = seen["definition"] == change.after.spec["definition"]
-        reasons.append("what its definition refers to changed" if same else "its definition changed")
+        if str(seen[CONFIG]).startswith("differs"):
+            reasons.append(f"another Compose made it, and it {seen[CONFIG]}")
+        else:
+            reasons.append("what its definition refers to changed" if same else "its definition changed")
     if FILES in seen:
         reaction = how(replace(change, before=replace(change.before, spec={FILES: seen[FILES]}), action=Action.UPDATE))
         reasons.append(f"{', '.join(seen[FILES][:3])} changed: {reaction}")

@@ -25,6 +25,9 @@ class ComposeSettings(DirectorySettings):
     """Seconds for pulling the images that are missing."""
     up_timeout: Seconds = Field(default=600, gt=0)
     """Seconds for `docker compose up`, which waits for what services depend on."""
+    allow_build: bool = False
+    """Services may say how their images are built. The agent never builds one: it has to be on the host, or to be had from a
+    registry. Without it `build` is refused."""
     allow_destroy: bool = False
     """Volumes that are no longer declared may be deleted, each time with consent to that very plan. Without it they are left."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from gitops_agent.file_target import tree
 from gitops_agent.model import HEALTHY, Action, Batch, Change, Files, Health, State, Value
 from gitops_agent.plan import Plan, compare, leave
 from gitops_agent.target import Site, Target, collect
-from gitops_agent.targets.compose import declared, observed, own, review
+from gitops_agent.targets.compose import alike, declared, observed, own, review
 from gitops_agent.targets.compose.cache import Cache
 from gitops_agent.targets.compose.command import Command
 from gitops_agent.targets.compose.facts import Facts
@@ -92,10 +92,23 @@ class Compose(Target):
             self._definitions(published) if published != wanted else {},
         )
         doubtful = observed.made_by_another_tool(look, self._command.tool)
-        if not doubtful:
-            return look
-        before = look.facts if published == wanted else self._facts(published)
-        return replace(look, same=frozenset(name for name in doubtful if look.facts.is_as(before, name)))
+        unlike = dict(self._strangers(look, wanted))
+        same = {name for name, differing in unlike.items() if not differing}
+        if doubtful:
+            before = look.facts if published == wanted else self._facts(published)
+            same |= {name for name in doubtful if look.facts.is_as(before, name)}
+        return replace(look, same=frozenset(same), unlike=unlike)
+
+    def _strangers(self, look: Look, wanted: Files) -> Iterator[tuple[str, Sequence[str]]]:
+        """Services to be adopted whose containers another Compose has made, with what the files say otherwise."""
+        strangers = observed.made_before(look, "")
+        if strangers and (strangers := observed.made_before(look, self._command.version)):
+            engine, _ = self._engine()
+            config = self._command.config(wanted, self.site.directory)
+            for name in strangers:
+                seen = [engine.inspected(member.id) for member in look.of(name)]
+                said = config["services"][name]
+                yield name, sorted({field for one in seen for field in alike.differences(said, config, *one)})
 
     def _facts(self, files: Files) -> Facts:
         """What Compose makes of the files; it is not asked twice about the same."""
