@@ -55,7 +55,9 @@ def take(wishes: Wishes) -> Taken:
     environment = wishes.environment or re.sub(r"[^a-z0-9-]", "-", scene.project)
     reaching = Reaching(wishes.addresses, left)
     with closing(Engine(timeout=_TIMEOUT)) as engine:
-        described = FileTables(scene, sorted_, reaching, lambda name, tool: _has(engine, name, tool), _try, left)
+        described = FileTables(
+            scene, sorted_, reaching, wishes.credentials, lambda name, tool: _has(engine, name, tool), _try, left
+        )
         tables = [*(described.of(area) for area in laid), described.project(whole, laid)]
     held = [*systems.describe(scene, reaching, wishes.credentials, environment, left)]
     tables += [one.table for one in held]

@@ -39,7 +39,7 @@ _HEADER = re.compile(
     r"(?i)\b(?:bearer|x-[\w-]*token|private-token|authorization)[ \t:=\"']+(?:bearer[ \t]+)?(?P<value>[\w.~+/=-]{8,})"
 )
 _HASHED = re.compile(r"^[^\s:#]+:(?P<value>\$(?:apr1|2[aby]|5|6)\$\S+|\{SHA\}\S+)", re.MULTILINE)
-_RANDOM = re.compile(r"[A-Za-z0-9+/_=-]{24,}")
+_RANDOM = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
 _UUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NO_SECRET_NAME = re.compile(
     r"(?i)(?:image|digest|sha\d*|checksum|hash|id|fingerprint|thumbprint|serial|etag|version|revision|accessor|public_?key)$"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gitops_agent.adopt.areas import Area
-from gitops_agent.adopt.landscape import Landscape
+from gitops_agent.adopt.landscape import Landscape, Service
 from gitops_agent.adopt.left import Left, Why
 from gitops_agent.adopt.mounts import Mounts
 from gitops_agent.adopt.project import Project
@@ -30,10 +30,20 @@ _CHECKS = {
 
 
 class FileTables:
-    def __init__(self, landscape: Landscape, mounts: Mounts, reaching: Reaching, has: Has, try_: Try, left: Left) -> None:
+    def __init__(
+        self,
+        landscape: Landscape,
+        mounts: Mounts,
+        reaching: Reaching,
+        credentials: Mapping[str, Path],
+        has: Has,
+        try_: Try,
+        left: Left,
+    ) -> None:
         self._landscape = landscape
         self._mounts = mounts
         self._reaching = reaching
+        self._credentials = credentials
         self._has = has
         self._try = try_
         self._left = left
@@ -56,7 +66,10 @@ class FileTables:
         missing = missing or self._try(table, area.files)
         if missing:
             self._left.add(Why.ATTENTION, area.name, f"is a target of kind files, not {kind}: {missing}")
-        return fallback if missing else table
+            return fallback
+        if table.settings.get("check") == []:
+            self._left.add(Why.ATTENTION, area.name, "nobody checks its files before they are published: its image has no checker")
+        return table
 
     def project(self, project: Project, areas: Sequence[Area]) -> Table:
         """`ignore` leaves to other targets what is theirs, and to programs what they write."""
@@ -67,6 +80,8 @@ class FileTables:
         settings: dict[str, Any] = {"directory": directory, "project": self._landscape.project}
         if self._landscape.files != ("compose.yaml",):
             settings["files"] = self._landscape.files
+        if any("build" in service for service in project.declared.values()):
+            settings["allow_build"] = True
         return Table("compose", "compose", {**settings, **({"ignore": ignored} if ignored else {}), "secrets": ["file:*"]})
 
     def _written(self, directory: Path) -> list[Path]:
@@ -84,6 +99,16 @@ class FileTables:
         reads = [path for path in dict.fromkeys(read) if not any(file.is_relative_to(path) for file in mine)]
         return {**settings, "reads": reads} if reads else settings
 
+    def _grafana(self, service: Service) -> tuple[dict[str, Any], str]:
+        """Its provisioning has no main file, and Grafana lets only a server administrator reload it."""
+        password = self._credentials.get("grafana")
+        address = self._reaching.address(service)
+        if password is None or not address:
+            return {}, "an administrator's --grafana-password is needed" if address else "nothing answers at its port"
+        said = (entry.partition("=") for entry in service.found.container.environment)
+        user = next((value for name, _, value in said if name == "GF_SECURITY_ADMIN_USER"), "admin")
+        return {"address": address, "username": user, "password_file": password}, ""
+
     def _served(self, area: Area, kind: str) -> tuple[dict[str, Any], str]:
         """The kind's settings, or why it cannot be used."""
         service, program = area.service, area.service.program
@@ -91,7 +116,7 @@ class FileTables:
         if program is None:
             return settings, "its program is not known"
         if kind == "grafana":
-            return {}, "it needs `username` and `password_file` of a server administrator"
+            return self._grafana(service)
         config = _main(area, program.main_file(service.found))
         if not config:
             return {}, "its main file is not in the directory"
@@ -110,7 +135,6 @@ class FileTables:
             settings["check"] = [*run, service.found.reference, *_CHECKS[kind][1:]]
         else:
             settings["check"] = []
-            self._left.add(Why.ATTENTION, area.name, f"its files are not checked before they are published: no {tool} in its image")
         lifecycle = "--web.enable-lifecycle" in service.found.command
         return {**settings, **({} if lifecycle else _told(area))}, ""
 

@@ -51,7 +51,18 @@ def sort(landscape: Landscape, left: Left) -> Mounts:
         written |= dict.fromkeys(_rendered(service), service.name)
     for path, writer in written.items():
         left.add(Why.WRITTEN, str(path), f"by {writer}")
-    return Mounts(tuple(use for use in candidates if use.source not in written), written)
+    config = [use for use in candidates if use.source not in written and not _only_rendered_into(use, written)]
+    return Mounts(tuple(config), written)
+
+
+def _only_rendered_into(use: Use, written: Mapping[Path, str]) -> bool:
+    """A directory that consul-template is given to write into is not where its own files are."""
+    service = use.service
+    if service.program is None or service.program.name != "consul-template":
+        return False
+    main = service.outside(service.program.main_file(service.found))
+    own = main is not None and main.is_relative_to(use.source)
+    return not own and any(path.is_relative_to(use.source) for path, writer in written.items() if writer == service.name)
 
 
 def _is_the_hosts(source: Path) -> bool:

@@ -44,6 +44,15 @@ def adopt(
     consul_token: Annotated[Path | None, typer.Option("--consul-token", metavar="FILE", help="Lets it read Consul.")] = None,
     vault_token: Annotated[Path | None, typer.Option("--vault-token", metavar="FILE", help="Lets it read Vault.")] = None,
     nomad_token: Annotated[Path | None, typer.Option("--nomad-token", metavar="FILE", help="Lets it read Nomad.")] = None,
+    grafana_password: Annotated[
+        Path | None, typer.Option("--grafana-password", metavar="FILE", help="Of an administrator: lets a run reload provisioning.")
+    ] = None,
+    list_migrations: Annotated[
+        bool, typer.Option("--list-migrations", help="What could be better in a config repo that was taken over. Changes nothing.")
+    ] = False,
+    migrate: Annotated[
+        str, typer.Option("--migrate", metavar="NAME", help="Do one of these: edits the config repo at PATH, and nothing else.")
+    ] = "",
     as_json: options.AsJson = False,
 ) -> int:
     """Take over a mini-cloud that was made by hand.
@@ -56,9 +65,11 @@ def adopt(
     """
     from gitops_agent.adopt import Place, Wishes, check_empty, take
 
+    if list_migrations or migrate:
+        return _migrate(path.absolute(), environment, migrate)
     place = Place(path.absolute(), state.absolute(), (secrets or state / "secrets").absolute())
     check_empty(place.repository)
-    credentials = {"consul": consul_token, "vault": vault_token, "nomad": nomad_token}
+    credentials = {"consul": consul_token, "vault": vault_token, "nomad": nomad_token, "grafana": grafana_password}
     known = {name: file.absolute() for name, file in credentials.items() if file}
     known = {name: file.absolute() for name, file in credentials.items() if file}
     wishes = Wishes(project, environment, _addresses(address or []), known)
@@ -87,6 +98,28 @@ def adopt(
         console.line("the first run writes, restarts and recreates nothing", mark=True)
     console.text(_NEXT.format(path=place.repository))
     return status
+
+
+def _migrate(path: Path, environment: str, name: str) -> int:
+    """Lists them all, or does the one of that name."""
+    from gitops_agent.adopt.migrations import MIGRATIONS, ConfigRepo, carry_out, migration
+
+    console = Console()
+    repo = ConfigRepo(path, environment)
+    for one in [migration(name)] if name else MIGRATIONS:
+        proposal = one.propose(repo)
+        console.line(one.summary, mark=not proposal.edits, head=one.name)
+        for said in proposal.steps:
+            console.text(f"  {said}")
+        for said in proposal.not_done:
+            console.text(f"  by hand first: {said}")
+        if name:
+            carry_out(repo, proposal)
+        for said in dict.fromkeys(proposal.effects):
+            console.text(f"  the next run {said}")
+    if name:
+        console.text("Look through `git diff`, and commit: the next run does it." if proposal.edits else "Nothing to do.")
+    return 0
 
 
 def _addresses(said: list[str]) -> dict[str, str]:

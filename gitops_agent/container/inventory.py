@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -33,8 +35,18 @@ class Inventory:
             with naming(f"container {one['Id'][:12]}"), suppress(docker.errors.NotFound):  # gone since the list was made
                 inspected: Mapping[str, Any] = self._api.inspect_container(one["Id"])
                 titles = self._titles(one["Id"]) if inspected["State"]["Running"] else ()
-                found.append(Inspected.of(inspected, titles, self._digests(inspected["Image"])))
+                found.append(Inspected.of(inspected, titles, self._image(inspected["Image"])))
         return sorted(found, key=lambda one: one.container.name)
+
+    def names(self, container: str, directory: str) -> frozenset[str]:
+        """What lies in a directory of a container, as it sees it; nothing where there is none. Raises Unavailable."""
+        found: set[str] = set()
+        with naming(f"{directory} of {container[:12]}"), suppress(docker.errors.NotFound):
+            chunks, _ = self._api.get_archive(container, f"{directory}/.")
+            packed = io.BytesIO(b"".join(chunks))
+            with tarfile.open(fileobj=packed) as tar:
+                found = {member.name.removeprefix("./").partition("/")[0] for member in tar}
+        return frozenset(found - {"", "."})
 
     def close(self) -> None:
         if self._connected is not None:
@@ -46,10 +58,12 @@ class Inventory:
             return tuple(row[-1] for row in self._api.top(container, ps_args="-eo pid,args")["Processes"] or ())
         return ()
 
-    def _digests(self, image: str) -> tuple[str, ...]:
+    def _image(self, image: str) -> Mapping[str, Any]:
+        """Nothing where it was removed meanwhile."""
         with suppress(docker.errors.ImageNotFound, docker.errors.NotFound):
-            return tuple(self._api.inspect_image(image).get("RepoDigests") or ())  # type: ignore[no-untyped-call]
-        return ()
+            found: Mapping[str, Any] = self._api.inspect_image(image)  # type: ignore[no-untyped-call]
+            return found
+        return {}
 
     @property
     def _api(self) -> docker.APIClient:

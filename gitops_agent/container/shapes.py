@@ -60,20 +60,21 @@ class Container:
 
 @dataclass(frozen=True)
 class Inspected:
-    """A container with what says how it was made. `reference` is how the image was named, `digests` what registries call it;
-    `ports` are where the host offers its TCP ports, `titles` the command lines of its processes, while it runs."""
+    """A container with what says how it was made. `reference` is how the image was named, `digests` and `tags` what else it is
+    called; `ports` are where the host offers its TCP ports, `titles` the command lines of its processes, while it runs."""
 
     container: Container
     reference: str
     digests: tuple[str, ...]
+    tags: tuple[str, ...]
     labels: Mapping[str, str]
     command: tuple[str, ...]
     ports: Mapping[int, tuple[str, int]]
     titles: tuple[str, ...]
 
     @classmethod
-    def of(cls, found: Mapping[str, Any], titles: tuple[str, ...], digests: tuple[str, ...]) -> Inspected:
-        """From what `inspect` answers."""
+    def of(cls, found: Mapping[str, Any], titles: tuple[str, ...], image: Mapping[str, Any]) -> Inspected:
+        """From what `inspect` answers of the container and of its image."""
         offered = (found.get("NetworkSettings") or {}).get("Ports") or {}
         ports = {
             int(port.partition("/")[0]): (places[0]["HostIp"], int(places[0]["HostPort"]))
@@ -83,7 +84,8 @@ class Inspected:
         return cls(
             Container.of(found),
             found["Config"]["Image"],
-            digests,
+            tuple(image.get("RepoDigests") or ()),
+            tuple(image.get("RepoTags") or ()),
             found["Config"].get("Labels") or {},
             (found["Path"], *found["Args"]),
             ports,

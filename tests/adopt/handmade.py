@@ -41,11 +41,11 @@ services:
     environment:
       BAO_DEV_ROOT_TOKEN_ID: {root}
       BAO_DEV_LISTEN_ADDRESS: 0.0.0.0:8200
-      CONSUL_HTTP_TOKEN: ${{CONSUL_HTTP_TOKEN}}
     ports: ["127.0.0.1:{vault}:8200"]
     volumes: ["./vault:/vault/config:ro"]
   nginx:
     image: {prefix}-nginx
+    environment: {{CONSUL_HTTP_TOKEN: "${{CONSUL_HTTP_TOKEN}}"}}
     command: >-
       sh -c "while :; do sleep 10; nginx -p /data/ -c /etc/nginx/nginx.conf -s reload; done &
       exec nginx -p /data/ -c /etc/nginx/nginx.conf -g 'daemon off;'"
@@ -183,7 +183,7 @@ class Handmade:
         assert done.returncode == 0, done.stderr
         places = {"consul": "v1/status/leader", "vault": "v1/sys/health", "nginx": "", "prometheus": "-/ready"}
         for name, path in places.items():
-            self._until(f"{self.address(name)}/{path}")
+            self.wait(name, path)
 
     def down(self) -> None:
         clear(self.project)
@@ -227,12 +227,27 @@ class Handmade:
         with urlopen(Request(f"{self.address(name)}/{path}", data, headers, method="PUT"), timeout=10):
             pass
 
+    def tag(self, name: str, tag: str) -> None:
+        docker("tag", f"{_PREFIX}-{name}:latest", f"{_PREFIX}-{name}:{tag}")
+
+    def image(self, name: str) -> str:
+        """How the image of a service's container is named."""
+        return str(self._config(name)["Image"])
+
+    def environment(self, name: str) -> dict[str, str]:
+        return dict(entry.split("=", 1) for entry in self._config(name)["Env"])
+
+    def _config(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = containers(self.project)[f"{name}-1"]["Config"]
+        return found
+
     def page(self) -> str:
         """What nginx answers."""
         with urlopen(self.address("nginx"), timeout=10) as answer:
             return str(answer.read().decode().strip())
 
-    def _until(self, url: str) -> None:
+    def wait(self, name: str, path: str) -> None:
+        url = f"{self.address(name)}/{path}"
         deadline = time.monotonic() + 60
         while True:
             try:

@@ -113,8 +113,15 @@ def test_one_value_has_one_name_however_it_is_written(canary: Canary, rendered: 
 def test_a_file_that_is_a_secret_is_one_reference(canary: Canary, rendered: Rendered) -> None:
     token = canary.secret("GzVhS2pX9qLrT4wYbN7cKd3M")
     key = canary.secret("-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIBx0zWc9q3\n-----END EC PRIVATE KEY-----")
-    files = {"nginx/git.key": f"{key}\n".encode(), "vault/token": token.encode(), "web/a.txt": b"plain {{ text }}\r\n"}
+    one_line = f"CONSUL_HTTP_TOKEN={_TOKEN}\n".encode()
+    files = {
+        "app/.env": one_line,
+        "nginx/git.key": f"{key}\n".encode(),
+        "vault/token": token.encode(),
+        "web/a.txt": b"plain {{ text }}\r\n",
+    }
     kept, secrets, _ = _written(files)
+    assert kept["app/.env.j2"] == b'CONSUL_HTTP_TOKEN={{ secret("file:consul-http-token") }}\n', "one line is no file of one secret"
     assert kept["nginx/git.key.j2"] == b'{{ secret("file:nginx-git-key") }}\n'
     assert kept["web/a.txt"] == files["web/a.txt"], "what holds no secret is kept as it is"
     canary.watch(b"".join(kept.values()))

@@ -6,7 +6,7 @@ import json
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 from tests.fakes.nomad import MANAGEMENT, FakeNomad
 from tests.targets.nomad.server import NomadServer
 
-pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
@@ -35,19 +35,17 @@ def handmade(
 
 
 class Agent:
-    """The commands as a person gives them; all that they print is watched."""
+    """The commands as a person gives them, with all that they print."""
 
-    def __init__(self, directory: Path, canary: Canary) -> None:
+    def __init__(self, directory: Path) -> None:
         self.repository = directory / "config"
         self.state = directory / "state"
-        self._said: list[str] = []
-        canary.watch(lambda: "\n".join(self._said), name="what the commands print")
-        canary.watch(self.repository)
+        self.said: list[str] = []
 
     def __call__(self, *arguments: str | Path) -> tuple[int, str]:
         command = [ROOT / ".venv/bin/gitops-agent", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-        self._said += [done.stdout, done.stderr]
+        self.said += [done.stdout, done.stderr]
         return done.returncode, done.stdout + done.stderr
 
     def adopt(self, *more: str | Path) -> tuple[int, str]:
@@ -60,18 +58,56 @@ class Agent:
         return found
 
     def commit(self, message: str) -> None:
-        for command in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", message]):
+        begin = [] if (self.repository / ".git").exists() else [["init", "-q", "-b", "main"]]
+        for command in (*begin, ["add", "."], ["commit", "-q", "-m", message]):
             subprocess.run(["git", "-C", str(self.repository), *command], check=True)
 
 
 @pytest.fixture
 def agent(tmp_path: Path, canary: Canary, handmade: Handmade) -> Agent:
-    for value in handmade.secrets:
-        canary.secret(value)
-    return Agent(tmp_path, canary)
+    return _watched(Agent(tmp_path), canary, handmade)
+
+
+class Takeover(NamedTuple):
+    """What `adopt --json` said, and what was seen before it."""
+
+    agent: Agent
+    said: dict[str, Any]
+    seen: dict[str, Any]
+    keys: dict[str, int]
+    jobs: Any
+
+
+@pytest.fixture(scope="module")
+def once(handmade: Handmade, nomad: NomadServer, tmp_path_factory: pytest.TempPathFactory) -> Takeover:
+    """Taken over, and applied twice."""
+    agent = Agent(tmp_path_factory.mktemp("agent"))
+    seen, keys, jobs = handmade.seen(), handmade.indexes(), nomad.call("GET", "jobs")
+    status, said = agent.adopt(*_tokens(agent.repository.parent, handmade, nomad), "--json")
+    assert status == 0, said
+    assert handmade.seen() == seen
+    agent.commit("As it was")
+    assert {change["action"] for plan in agent.apply()["plans"] for change in plan["changes"]} == {"adopt"}
+    assert handmade.seen() == seen
+    assert agent.apply()["plans"] == []
+    return Takeover(agent, json.loads(said), seen, keys, jobs)
 
 
 @pytest.fixture
+def settled(once: Takeover, canary: Canary, handmade: Handmade) -> Agent:
+    return _watched(once.agent, canary, handmade)
+
+
+def _watched(agent: Agent, canary: Canary, handmade: Handmade) -> Agent:
+    """No secret is printed, or in the repository."""
+    for value in handmade.secrets:
+        canary.secret(value)
+    canary.watch(lambda: "\n".join(agent.said), name="what the commands print")
+    canary.watch(agent.repository)
+    return agent
+
+
+@pytest.fixture(scope="module")
 def nomad() -> Iterator[NomadServer]:
     """With one job that was submitted with its source, and one that nobody knows where it came from."""
     with FakeNomad() as fake:
@@ -93,26 +129,31 @@ def _tokens(directory: Path, handmade: Handmade, nomad: NomadServer) -> list[str
     return said
 
 
-def test_what_was_not_taken_is_told(handmade: Handmade, nomad: NomadServer, agent: Agent, tmp_path: Path) -> None:
-    status, said = agent.adopt(*_tokens(tmp_path, handmade, nomad), "--json")
-    assert status == 0, said
-    found = json.loads(said)["left"].items()
+def test_nothing_is_touched(settled: Agent, once: Takeover, handmade: Handmade, nomad: NomadServer) -> None:
+    assert (handmade.seen(), handmade.indexes(), nomad.call("GET", "jobs")) == (once.seen, once.keys, once.jobs)
+    assert settled("check", settled.repository)[0] == 0
+    assert {path.name for path in settled.repository.iterdir() if path.is_dir() and path.name != ".git"} == {
+        *("agent", "values", "compose", "nginx", "consul-template", "consul-server", "vault-server", "prometheus"),
+        *("consul", "consul-shop", "vault", "nomad"),
+    }
+
+
+def test_what_was_not_taken_is_told(settled: Agent, once: Takeover, handmade: Handmade) -> None:
+    found = once.said["left"].items()
     left = {why: {one["what"].removeprefix(f"{handmade.directory}/") for one in things} for why, things in found}
     assert {"notes.txt", "consul/server.json.bak", "nginx/sites-old/blog.conf"} <= left["unmounted"]
     assert {"app/uploads", "nginx/upstreams", "nginx/upstreams/app.conf", "token for a day"} <= left["written"]
     assert {"job forgotten", "entries of secret/"} <= left["system"]
-    readme = (agent.repository / "README.md").read_text()
+    readme = (settled.repository / "README.md").read_text()
     assert "job forgotten" in readme
     assert "notes.txt" in readme
 
 
-def test_secrets_lie_where_the_agent_finds_them(handmade: Handmade, agent: Agent) -> None:
-    status, said = agent.adopt("--project", handmade.project)
-    assert status == 0, said
-    secrets = {path.name: path.read_text() for path in (agent.state / "secrets").iterdir()}
+def test_secrets_lie_where_the_agent_finds_them(settled: Agent, handmade: Handmade) -> None:
+    secrets = {path.name: path.read_text() for path in (settled.state / "secrets").iterdir()}
     assert {*secrets.values()} == handmade.secrets
-    assert {path.stat().st_mode & 0o777 for path in (agent.state / "secrets").iterdir()} == {0o600}
-    shared = [path for path in agent.repository.rglob("*.j2") if "file:consul-http-token" in path.read_text()]
+    assert {path.stat().st_mode & 0o777 for path in (settled.state / "secrets").iterdir()} == {0o600}
+    shared = [path for path in settled.repository.rglob("*.j2") if "file:consul-http-token" in path.read_text()]
     assert len(shared) == 4, "one name for one value: server.json, .env, docker-compose.yml and prometheus.yml"
 
 
@@ -122,31 +163,14 @@ def test_a_directory_that_holds_something_is_refused(agent: Agent) -> None:
     assert agent.adopt() == (2, f"error: {agent.repository} is not empty\n")
 
 
-def test_nothing_is_touched_and_a_push_changes_one_thing(
-    handmade: Handmade, nomad: NomadServer, agent: Agent, tmp_path: Path
-) -> None:
-    jobs = nomad.call("GET", "jobs")
+def test_a_push_changes_one_thing(settled: Agent, handmade: Handmade) -> None:
     before = handmade.seen()
-    status, said = agent.adopt(*_tokens(tmp_path, handmade, nomad))
-    assert status == 0, said
-    assert handmade.seen() == before
-    assert agent("check", agent.repository)[0] == 0
-    assert {path.name for path in agent.repository.iterdir() if path.is_dir()} == {
-        *("agent", "values", "compose", "nginx", "consul-template", "consul-server", "vault-server", "prometheus"),
-        *("consul", "consul-shop", "vault", "nomad"),
-    }
-
-    agent.commit("As it was")
-    keys = handmade.indexes()
-    assert {change["action"] for plan in agent.apply()["plans"] for change in plan["changes"]} == {"adopt"}
-    assert handmade.seen() == before
-    assert agent.apply()["plans"] == []
-    assert (handmade.seen(), handmade.indexes(), nomad.call("GET", "jobs")) == (before, keys, jobs)
-
-    page = agent.repository / "nginx/nginx.conf"
+    page = settled.repository / "nginx/nginx.conf"
     page.write_text(page.read_text().replace("first", "second"))
-    agent.commit("Say something else")
-    changes = [(plan["target"], change["action"], change["name"]) for plan in agent.apply()["plans"] for change in plan["changes"]]
+    settled.commit("Say something else")
+    changes = [
+        (plan["target"], change["action"], change["name"]) for plan in settled.apply()["plans"] for change in plan["changes"]
+    ]
     assert changes == [("nginx", "update", "nginx.conf")]
     assert handmade.page() == "second"
     after = handmade.seen()
@@ -155,3 +179,63 @@ def test_nothing_is_touched_and_a_push_changes_one_thing(
     assert changed == {str(handmade.directory / "nginx/nginx.conf")}
     inodes = {seen["files"][path][0] for seen in (before, after) for path in changed}
     assert len(inodes) == 1, "the container mounts that very file"
+
+
+def test_images_are_pinned_when_it_is_wished(settled: Agent, handmade: Handmade) -> None:
+    handmade.tag("app", "1.4.2")
+    before = handmade.seen()["containers"]
+    status, said = settled("adopt", settled.repository, "--list-migrations")
+    assert status == 0, said
+    assert "app: gitops-agent-test/handmade-app:latest → gitops-agent-test/handmade-app:1.4.2" in said
+    assert settled("adopt", settled.repository, "--migrate", "pin-images")[0] == 0
+    assert settled.apply()["plans"] == [], "nothing is committed yet"
+    settled.commit("Pin images")
+    (plan,) = settled.apply()["plans"]
+    assert [change["name"] for change in plan["changes"]] == ["service:app"]
+    after = handmade.seen()["containers"]
+    assert {name for name, found in after.items() if found != before[name]} == {"app-1"}
+    assert handmade.image("app") == "gitops-agent-test/handmade-app:1.4.2"
+
+
+def test_directories_are_mounted_when_it_is_wished(settled: Agent, handmade: Handmade) -> None:
+    before = handmade.seen()["containers"]
+    status, said = settled("adopt", settled.repository, "--migrate", "directory-mounts")
+    assert status == 0, said
+    assert "by hand first: nginx: /etc/nginx holds" in said
+    settled.commit("Mount directories")
+    settled.apply()
+    after = handmade.seen()["containers"]
+    assert {name for name, found in after.items() if found != before[name]} == {"prometheus-1", "consul-template-1", "nginx-1"}
+    handmade.wait("prometheus", "-/ready")
+    rule = settled.repository / "prometheus/alerts.yml"
+    rule.write_text(rule.read_text().replace("Down", "Gone"))
+    settled.commit("Rename an alert")
+    (plan,) = settled.apply()["plans"]
+    assert [(change["action"], change["name"]) for change in plan["changes"]] == [("update", "alerts.yml")]
+
+
+def test_each_program_gets_a_token_of_its_own_step_by_step(settled: Agent, handmade: Handmade) -> None:
+    def step(*expected: str) -> None:
+        status, said = settled("adopt", settled.repository, "--migrate", "token-per-consumer")
+        assert status == 0, said
+        assert all(words in said for words in expected), said
+
+    step("consul-template: a policy, and a token", "prometheus: a policy, and a token", "by hand first: app: nobody but you knows")
+    step("Consul does not know its token yet")
+    settled.commit("Issue tokens")
+    before = handmade.seen()["containers"]
+    assert [(change["action"], change["name"]) for plan in settled.apply()["plans"] for change in plan["changes"]] == [
+        *(("create", f"{kind}:{name}") for kind in ("policy", "token") for name in ("consul-template", "prometheus")),
+    ]
+    assert handmade.seen()["containers"] == before
+    for name in ("consul-template", "prometheus"):
+        before = handmade.seen()["containers"]
+        step(f"{name}: has its own token in")
+        settled.commit(f"{name} has its own token")
+        settled.apply()
+        after = handmade.seen()["containers"]
+        assert {one for one, found in after.items() if found != before[one]} == {f"{name}-1"}
+        own = (settled.state / "secrets" / f"{name}-consul-token").read_text()
+        assert handmade.environment(name)["CONSUL_HTTP_TOKEN"] == own != handmade.token
+    handmade.wait("prometheus", "-/ready")
+    step("by hand first: app")
