@@ -39,6 +39,7 @@ class Agent:
         reconcilers = {name: reconciler(settings, name) for name in settings.environments}
         refuse_overlaps({f"{name}/{target.name}": target for name, built in reconcilers.items() for target in built.targets})
         told = {**destinations(settings, reconcilers), **preview_destinations(settings)}
+        self._told = told
         self.outbox: Outbox = Outbox(self.journal, told)
         self.environments: dict[str, Environment] = {
             name: _build(settings, built, self.journal, self.outbox) for name, built in reconcilers.items()
@@ -84,6 +85,11 @@ class Agent:
     @contextmanager
     def running(self) -> Iterator[None]:
         """The environments and the outbox, without the web server."""
+        from gitops_agent.report import recall
+
+        for name, environment in self.environments.items():
+            if name in self._told:
+                recall(self.journal, name, self._told[name], environment.source.head())
         self.outbox.start()
         for environment in self.environments.values():
             environment.start()

@@ -85,6 +85,15 @@ class Journal:
         """Puts a status into the outbox; False when it says nothing new (`statuses.queue` has the rules)."""
         return self._write(lambda connection: _queue(connection, environment, [status], outcome=outcome))
 
+    def recall(self, environment: str, reports: Sequence[CommitStatus]) -> None:
+        """Notes what a journal that was lost had sent."""
+
+        def recall(connection: Connection) -> None:
+            for status in reports:
+                statuses.recall(connection, environment, status)
+
+        self._write(recall)
+
     def last(self, sha: str, context: str) -> CommitStatus | None:
         """What was last queued, sent or not."""
         return self._read(lambda connection: statuses.last(connection, sha, context))

@@ -59,7 +59,17 @@ def queue(connection: Connection, environment: str, status: CommitStatus, *, unc
             return False
     if not _is_news(status, None if last is None else last.status, outcome=outcome):
         return False
-    connection.execute(_NO_LONGER_NEWEST, same)
+    _add(connection, environment, status, WAITING, uncertain=uncertain)
+    return True
+
+
+def recall(connection: Connection, environment: str, status: CommitStatus) -> None:
+    """Notes what was sent by an agent with another journal."""
+    _add(connection, environment, status, SENT)
+
+
+def _add(connection: Connection, environment: str, status: CommitStatus, place: str, *, uncertain: bool = False) -> None:
+    connection.execute(_NO_LONGER_NEWEST, {"of_sha": status.sha, "of_context": status.context})
     row_values = {
         "environment": environment,
         "sha": status.sha,
@@ -67,7 +77,7 @@ def queue(connection: Connection, environment: str, status: CommitStatus, *, unc
         "state": str(status.state),
         "description": status.description,
         "url": status.url,
-        "place": WAITING,
+        "place": place,
         "newest": True,
         "queued": time.time(),
         "due": 0.0,
@@ -76,7 +86,6 @@ def queue(connection: Connection, environment: str, status: CommitStatus, *, unc
         "note": "",
     }
     connection.execute(_INSERT, row_values)
-    return True
 
 
 def _is_news(status: CommitStatus, last: CommitStatus | None, *, outcome: bool) -> bool:

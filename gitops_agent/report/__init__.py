@@ -8,5 +8,6 @@ from gitops_agent.report.describe import describe, shorten
 from gitops_agent.report.destination import Destination, GiteaStatuses, GitNotes
 from gitops_agent.report.herald import Heralds
 from gitops_agent.report.outbox import Outbox
+from gitops_agent.report.recall import recall
 
-__all__ = ["Destination", "GitNotes", "GiteaStatuses", "Heralds", "Outbox", "describe", "shorten"]
+__all__ = ["Destination", "GitNotes", "GiteaStatuses", "Heralds", "Outbox", "describe", "recall", "shorten"]

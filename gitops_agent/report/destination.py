@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from gitops_agent.errors import ApplyFailed
@@ -19,6 +20,9 @@ class Destination(Protocol):
     def knows(self, status: CommitStatus) -> bool:
         """Whether the newest report of that commit and context is this one."""
 
+    def said(self, sha: str) -> Sequence[CommitStatus]:
+        """All reports of a commit, oldest first, as far as they have to be finished."""
+
 
 class GiteaStatuses:
     """Commit statuses: `gitops/<environment>` and `gitops/<environment>/<target>`."""
@@ -28,6 +32,9 @@ class GiteaStatuses:
 
     def send(self, status: CommitStatus) -> None:
         self._gitea.create_status(status)
+
+    def said(self, sha: str) -> Sequence[CommitStatus]:
+        return self._gitea.statuses(sha)
 
     def knows(self, status: CommitStatus) -> bool:
         of_context = [known for known in self._gitea.statuses(status.sha) if known.context == status.context]
@@ -59,3 +66,6 @@ class GitNotes:
 
     def knows(self, status: CommitStatus) -> bool:  # noqa: ARG002 -- writing the same line again changes nothing
         return False
+
+    def said(self, sha: str) -> Sequence[CommitStatus]:  # noqa: ARG002 -- nobody waits for a note
+        return ()

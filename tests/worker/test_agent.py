@@ -118,6 +118,23 @@ def test_a_push_during_a_run_supersedes_it(agent):
     assert_every_report_is_final_and_none_came_twice(agent)
 
 
+def test_a_commit_that_a_lost_journal_left_pending_is_finished(agent):
+    """Failure mode 51: the branch has moved on meanwhile."""
+    agent.configure(targets=agent.target("slow", verify=["sleep", "60"]))
+    agent.start()
+    left = agent.author.push({"slow/a": "1"})
+    eventually(lambda: agent.state(left) == "pending")
+    agent.kill()
+    for file in (agent.path / "state").glob("journal.sqlite3*"):
+        file.unlink()
+    agent.configure(targets=agent.target("slow"))
+    new = agent.author.push({"slow/a": "2"})
+    agent.start()
+    agent.settled(new)
+    agent.settled(left, "skipped")
+    assert_every_report_is_final_and_none_came_twice(agent)
+
+
 def test_only_targets_that_changed_are_spoken_of(agent):
     """Failure mode 58."""
     agent.configure(targets=agent.target("one") + agent.target("two"))
