@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Protocol
 
 from prometheus_client import (
@@ -71,7 +72,7 @@ certificate_expiry = Gauge(
 )
 token_expiry = Gauge(
     "gitops_agent_token_expiry_timestamp_seconds",
-    "When a token that a target keeps for a program ends unless it is renewed.",
+    "When a token that a target keeps for a program ends unless it is renewed; `agent` is the one in the target's token_file.",
     ["environment", "target", "token"],
     registry=registry,
 )
@@ -103,6 +104,14 @@ def run_ended(run: Run, results: Mapping[str, Result]) -> None:
         drift.labels(environment, target).set(result.drift)
     if run.outcome is Outcome.SUCCESS:
         last_success.labels(environment).set(run.ended)
+
+
+def own_token(environment: str, target: str, ends: float | None) -> None:
+    """The agent's own token in a system, by epoch seconds; None for one that never ends."""
+    with suppress(KeyError):
+        token_expiry.remove(environment, target, "agent")
+    if ends is not None:
+        token_expiry.labels(environment, target, "agent").set(ends)
 
 
 def fetch_failed(environment: str) -> None:

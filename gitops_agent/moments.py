@@ -34,6 +34,13 @@ def ago(moment: float) -> str:
     return "now"
 
 
+def epoch(text: str) -> float | None:
+    """The moment in what programs in Go write, `2026-11-23T20:53:07.123456789Z`; None for nothing, and for their zero time."""
+    if not text or text.startswith("0001-"):
+        return None
+    return datetime.fromisoformat(f"{text[:19]}+00:00").timestamp()
+
+
 def clock(moment: float) -> str:
     """`2026-11-23 20:53:07 UTC`."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

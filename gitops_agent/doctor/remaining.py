@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from pathlib import Path
 
 from gitops_agent import moments, secret
@@ -25,10 +24,8 @@ def token(system: str, what: str, left: float | None, remedy: str) -> Finding:
 
 def until(answer: Mapping[str, object]) -> float | None:
     """Seconds to the `ExpirationTime` of a token of Consul or Nomad; None where it has none."""
-    ends = str(answer.get("ExpirationTime") or "")
-    if not ends or ends.startswith("0001-"):
-        return None
-    return datetime.fromisoformat(ends[:19] + "+00:00").timestamp() - time.time()
+    ends = moments.epoch(str(answer.get("ExpirationTime") or ""))
+    return None if ends is None else ends - time.time()
 
 
 def stored(directory: Path, ending: str) -> Iterator[tuple[str, str]]:

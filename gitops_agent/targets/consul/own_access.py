@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gitops_agent import moments
 from gitops_agent.errors import UnsafePlan
 from gitops_agent.model import Action, Change
 from gitops_agent.plan import Plan
@@ -17,13 +18,16 @@ class OwnAccess:
     accessor: str = ""
     names: frozenset[str] = frozenset()
     """Of policies and roles, as resources."""
+    ends: float | None = None
+    """When the token ends, in epoch seconds; None for never."""
 
     @classmethod
     def look(cls, client: Client) -> OwnAccess:
         own = client.read("/v1/acl/token/self", needs="a token").data or {}
         roles = [client.read(f"/v1/acl/role/{link['ID']}", needs=NEEDS).data or {} for link in own.get("Roles") or []]
         policies = {f"policy:{link['Name']}" for holder in (own, *roles) for link in holder.get("Policies") or []}
-        return cls(own.get("AccessorID", ""), frozenset(policies | {f"role:{role.get('Name')}" for role in roles}))
+        names = frozenset(policies | {f"role:{role.get('Name')}" for role in roles})
+        return cls(own.get("AccessorID", ""), names, moments.epoch(str(own.get("ExpirationTime") or "")))
 
     def refuse_loss(self, plan: Plan, tokens: Tokens) -> None:
         """Raises UnsafePlan for a plan that changes or deletes any of it: what a commit takes away no later commit could give back,

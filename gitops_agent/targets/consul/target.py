@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from gitops_agent import metrics
 from gitops_agent.errors import InvalidRevision
 from gitops_agent.model import HEALTHY, Action, Batch, Change, Files, Health, HealthStatus, Resource, State
 from gitops_agent.plan import Plan
@@ -50,6 +51,7 @@ class Consul(Target):
         self._types = Types(settings.kind, types)
         self._found: set[str] = set()
         self._own = OwnAccess()
+        self._environment = site.environment
 
     def scope(self) -> frozenset[str]:
         claims = [pattern.partition("*")[0] for pattern in self.settings.only if not pattern.startswith(("kv:", "*"))]
@@ -82,6 +84,7 @@ class Consul(Target):
         if any(isinstance(kind, AclType) and kind.label in concerned for kind in self._types):
             links.check(desired, self._found - owned)
             self._own = OwnAccess.look(self._client)
+            metrics.own_token(self._environment, self.settings.name, self._own.ends)
         return State.of(*(resource for resource in found if self.settings.allows(resource.name)))
 
     def review(self, plan: Plan) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from gitops_agent.errors import UnsafePlan
@@ -14,6 +15,8 @@ from gitops_agent.targets.vault.client import Client
 class OwnAccess:
     names: frozenset[str] = frozenset()
     """Of resources."""
+    ends: float | None = None
+    """When the token ends, in epoch seconds; None for never."""
 
     @classmethod
     def look(cls, client: Client) -> OwnAccess:
@@ -24,7 +27,7 @@ class OwnAccess:
             method = path.removeprefix("auth/").rpartition("/")[0]
             role = (own.get("meta") or {}).get("role_name") or (own.get("meta") or {}).get("role") or ""
             names |= {f"auth:{method}", f"path:auth/{method}/role/{role}"}
-        return cls(frozenset(names))
+        return cls(frozenset(names), time.time() + own["ttl"] if own.get("ttl") else None)
 
     def refuse_loss(self, plan: Plan) -> None:
         """Raises UnsafePlan for a plan that changes or deletes any of it: what a commit takes away no later commit could give back,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from gitops_agent import metrics
 from gitops_agent.adopted import Adopted
 from gitops_agent.errors import InvalidRevision
 from gitops_agent.model import HEALTHY, Action, Batch, Change, Files, Health, Resource, State
@@ -53,6 +54,7 @@ class Vault(Target):
         self._types = Types(settings.kind, types)
         self._noted = Noted(self._types, self._record, self._adopted, NOTHING, settings.allows)
         self._own = OwnAccess()
+        self._environment = site.environment
 
     def scope(self) -> frozenset[str]:
         return frozenset(f"{self.settings.address} {pattern.partition('*')[0]}" for pattern in self.settings.only)
@@ -81,6 +83,8 @@ class Vault(Target):
                 found += kind.observe(wanted, {name: note for name, note in owned.items() if label(name) == kind.label})
         self._noted.found = {resource.name for resource in found}
         self._own = OwnAccess.look(self._client)
+        if self.settings.token_file is not None:  # by its AppRole the agent gets a new one when it wants
+            metrics.own_token(self._environment, self.settings.name, self._own.ends)
         return State.of(*found)
 
     def review(self, plan: Plan) -> Plan:
