@@ -7,7 +7,21 @@ What a run can do is done by the same targets, with the credentials of an admini
 from gitops_agent.bootstrap.blueprint import Blueprint
 from gitops_agent.bootstrap.down import down
 from gitops_agent.bootstrap.ground import Credentials, Ground
+from gitops_agent.bootstrap.newest import newest, of_root
 from gitops_agent.bootstrap.step import Look, Step, climb, look_at
 from gitops_agent.bootstrap.steps import steps, unsealing
 
-__all__ = ["Blueprint", "Credentials", "Ground", "Look", "Step", "climb", "down", "look_at", "steps", "unsealing"]
+__all__ = [
+    "Blueprint",
+    "Credentials",
+    "Ground",
+    "Look",
+    "Step",
+    "climb",
+    "down",
+    "look_at",
+    "newest",
+    "of_root",
+    "steps",
+    "unsealing",
+]

@@ -34,11 +34,13 @@ MakeReconciler = Callable[[AgentSettings, str, str], Reconciler]
 @dataclass(frozen=True)
 class Credentials:
     """Of administrators, where they exist already or shall lie elsewhere than in the agent's secrets. `vault_keys` is the file with
-    the keys that unseal Vault and its root token, as `vault operator init -format=json` prints it."""
+    the keys that unseal Vault and its root token, as `vault operator init -format=json` prints it; `gitea_admin` one line with the
+    login of an administrator, `NAME:PASSWORD`, to be used instead of Gitea's own command in its container."""
 
     consul_token: Path | None = None
     nomad_token: Path | None = None
     vault_keys: Path | None = None
+    gitea_admin: Path | None = None
 
 
 class Ground:

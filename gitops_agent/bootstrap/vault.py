@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,37 +12,15 @@ from gitops_agent.api import Api
 from gitops_agent.bootstrap.ground import Ground
 from gitops_agent.bootstrap.step import Step, wait_until
 from gitops_agent.errors import Refused, Unavailable
-from gitops_agent.secret import remember
 from gitops_agent.secret.files import read_secret, write_secret
 from gitops_agent.target import TargetSettings
+from gitops_agent.targets.vault.keys import Keys
 
 _ACTIVE = 60.0
 _BEGUN = "vault is being initialised"
 """In the file for the keys, until there are any."""
 _ROOT = ".vault-root-token"
 """In the state directory, while targets need a file with it."""
-
-
-@dataclass(frozen=True)
-class Keys:
-    """What opens a Vault. Either may be empty: whoever put one away keeps the other."""
-
-    unseal: tuple[str, ...]
-    root: str
-
-
-def read_keys(path: Path) -> Keys:
-    """Takes what `vault operator init -format=json` prints, and what its API answers. Raises Refused."""
-    try:
-        said = json.loads(read_secret(path))
-        unseal = tuple(map(str, said.get("unseal_keys_b64") or said.get("keys_base64") or ()))
-        keys = Keys(unseal, str(said.get("root_token") or ""))
-    except (ValueError, AttributeError, TypeError):
-        raise Refused(f"{path} is not what `vault operator init -format=json` prints") from None
-    for each in (*keys.unseal, keys.root):
-        if each:
-            remember(each, str(path))
-    return keys
 
 
 class VaultOpen(Step):
@@ -67,10 +44,8 @@ class VaultOpen(Step):
         if not self._status()["initialized"]:
             self._initialise(api)
         if self._status()["sealed"]:
-            for key in read_keys(self._named("with the keys to unseal it")).unseal:
-                if not api.call("PUT", "/v1/sys/unseal", json={"key": key}, accept=(400,)).data.get("sealed", True):
-                    break
-            else:
+            keys = Keys.read(self._named("with the keys to unseal it"))
+            if not keys.open(lambda key: api.call("PUT", "/v1/sys/unseal", json={"key": key}, accept=(400,)).data):
                 raise Refused(f"the keys in {self._path} do not unseal vault: name another file with --vault-keys")
         wait_until(lambda: api.call("GET", "/v1/sys/health").status == 200, _ACTIVE, "vault did not become active")
 
@@ -122,7 +97,7 @@ def root(ground: Ground) -> str:
     path = ground.credentials.vault_keys
     if path is None or not path.exists():
         return ""
-    token = read_keys(path).root
+    token = Keys.read(path).root
     if (
         token
         and ground.api("vault", {"X-Vault-Token": token}).call("GET", "/v1/auth/token/lookup-self", accept=(403,)).status == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gitops_agent.bootstrap.blueprint import NOMAD_TOKEN
 from gitops_agent.bootstrap.ground import Ground
 from gitops_agent.bootstrap.step import Step
 from gitops_agent.bootstrap.vault import root
@@ -22,7 +23,7 @@ class VaultAccess(Step):
         self._ground = ground
         self._tokens = {"prometheus-vault-token": "prometheus"}
         if ground.blueprint.facts.nomad_token_in_vault:
-            self._tokens["nomad-server-vault-token"] = "nomad-server"
+            self._tokens[NOMAD_TOKEN] = "nomad-server"
 
     def missing(self) -> str:
         roles = [f"no login for {role}" for role in _ROLES if not self._logs_in(role)]

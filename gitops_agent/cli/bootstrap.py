@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gitops_agent.cli.climbing import Climbing
 from gitops_agent.cli.console import Console
-from gitops_agent.errors import AgentError, ConfigError
+from gitops_agent.errors import ConfigError
 
 if TYPE_CHECKING:
-    from gitops_agent.bootstrap import Blueprint, Ground
+    from gitops_agent.bootstrap import Blueprint, Credentials, Ground
 
 
 def bootstrap(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="The config repo; this directory unless given.")] = Path(),
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="The config repo, this directory unless given. ROOT, where that is lost.")
+    ] = Path(),
     environment: Annotated[str, typer.Option("--environment", "-e", metavar="NAME", help="Where values/ has several.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the steps, and which are done. Changes nothing.")] = False,
     vault_keys: Annotated[
@@ -30,6 +30,10 @@ def bootstrap(
     ] = None,
     nomad_token: Annotated[
         Path | None, typer.Option("--nomad-token", metavar="FILE", help="A management token that Nomad has already.")
+    ] = None,
+    gitea_admin: Annotated[
+        Path | None,
+        typer.Option("--gitea-admin", metavar="FILE", help="NAME:PASSWORD of an administrator that Gitea has already."),
     ] = None,
     unseal: Annotated[bool, typer.Option("--unseal", help="Only unseal Vault: what a restart of the host leaves to do.")] = False,
     serve_here: Annotated[
@@ -45,65 +49,59 @@ def bootstrap(
     push. Looks at the systems to know what is done, so it may be run again at any time: it goes on where it was killed, and mends a
     single system that lost its data.
     """
-    from gitops_agent import app
-    from gitops_agent.bootstrap import Blueprint, Credentials, Ground, climb, look_at, steps, unsealing
+    from gitops_agent.bootstrap import Blueprint, Credentials, climb, look_at, of_root, steps, unsealing
 
     if destroy_data and not down:
         raise ConfigError("--destroy-data goes with --down")
     console = Console()
-    blueprint = Blueprint.read(path, environment)
+    blueprint = Blueprint.read(of_root(path, environment) if (path / "agent-state").is_dir() else path, environment)
     if down:
         _down(console, blueprint, destroy_data=destroy_data, yes=yes)
         return
     keys = vault_keys.absolute() if vault_keys else None
-    credentials = Credentials(consul_token, nomad_token, keys)
-    ground = Ground(blueprint, lambda settings, name, source: app.reconciler(settings, name, source=source), credentials)
+    ground = _ground(console, blueprint, Credentials(consul_token, nomad_token, keys, gitea_admin))
     try:
         series = unsealing(ground) if unseal else steps(ground, agent=not serve_here)
+        climbing = Climbing(console, len(series))
         if dry_run:
             for look in look_at(series):
-                said = look.missing or (f"cannot be told yet: {look.unknown}" if look.unknown else "done")
-                console.line(said, mark=not look.missing and not look.unknown, head=f"{look.name:<32}")
+                climbing.look(look)
             return
-        begin = _nothing_to_take if unseal else ground.take
-        done = climb(series, begin, lambda name, missing: _doing(console, name, missing))
+        done = climb(series, _nothing_to_take if unseal else ground.take, climbing.doing)
     finally:
         ground.close()
         _forget(ground)
-    _outstanding(console, blueprint, done, keys)
+    _outstanding(console, ground.blueprint, climbing.elapsed if done else "", keys)
     if serve_here:
-        app.run(blueprint.settings)
+        from gitops_agent import app
+
+        app.run(ground.blueprint.settings)
+
+
+def _ground(console: Console, blueprint: Blueprint, credentials: Credentials) -> Ground:
+    """Where what runs has gone on since the clone, that is gone by."""
+    from gitops_agent import app
+    from gitops_agent.bootstrap import Ground, newest
+
+    ground = Ground(blueprint, lambda settings, name, source: app.reconciler(settings, name, source=source), credentials)
+    newer = newest(ground)
+    if newer is None:
+        return ground
+    ground.close()
+    console.text(f"{blueprint.place} is at {blueprint.revision.sha[:10]}; what counts is {newer.revision.sha[:10]}: going by that")
+    return Ground(newer, ground.make, credentials)
 
 
 def _nothing_to_take() -> None:
     """Unsealing changes nothing that the agent looks after: it runs on, and goes on by itself."""
 
 
-@contextmanager
-def _doing(console: Console, name: str, missing: str) -> Iterator[None]:
-    started = time.monotonic()
-    if not missing:
-        yield
-        console.line("done", mark=True, head=f"{name:<32}")
-        return
-    console.text(f"· {name:<32}  {missing}")
-    with console.waiting(f"{name}: {missing}"):
-        try:
-            yield
-        except AgentError:
-            console.line("", mark=False, head=name)
-            raise
-    from gitops_agent import moments
-
-    console.line(moments.duration(time.monotonic() - started), mark=True, head=f"{name:<32}")
-
-
-def _outstanding(console: Console, blueprint: Blueprint, done: int, keys: Path | None) -> None:
-    """What only a person can do."""
+def _outstanding(console: Console, blueprint: Blueprint, elapsed: str, keys: Path | None) -> None:
+    """What only a person can do. `elapsed` is empty when there was nothing to do."""
     from gitops_agent.bootstrap.host import unknown_names
 
-    console.text("nothing to do" if not done else f"{blueprint.facts.project} is up: {blueprint.settings.serve.url}")
-    if done and keys is not None and keys.exists():
+    console.text(f"{blueprint.facts.project} is up after {elapsed}: {blueprint.settings.serve.url}" if elapsed else "nothing to do")
+    if elapsed and keys is not None and keys.exists():
         console.text(
             f"{keys} opens Vault: whoever has it has everything. Copy it to a place that is not on this host, and delete it."
         )

@@ -26,6 +26,9 @@ class SecretFiles:
         """From now on it is masked wherever it is shown. Empty where there is none."""
         return read_secret(self.path(name)) if self.path(name).exists() else ""
 
+    def remove(self, name: str) -> None:
+        self.path(name).unlink(missing_ok=True)
+
     def write(self, name: str, value: str) -> None:
         """Whole or not at all, on the disk before this returns: what a system tells once must not get lost."""
         write_secret(self.path(name), value)

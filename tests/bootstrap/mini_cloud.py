@@ -20,7 +20,7 @@ import yaml
 
 from tests.bootstrap import images
 from tests.gitserver import git
-from tests.targets.compose.engine import clear, containers, docker, names
+from tests.targets.compose.engine import clear, containers, names
 
 DOMAIN = "from-zero.test"
 _WITHOUT = ("consul-template", "nomad-server", "concourse-web", "concourse-worker", "pgadmin", "grafana", "loki", "promtail")
@@ -88,18 +88,6 @@ class MiniCloud:
     def bootstrap(self, *more: str) -> Ended:
         return self.run("bootstrap", str(self.clone), "--vault-keys", str(self.keys), *more)
 
-    def bootstrap_until(self, line: str) -> bool:
-        """Begins, and kills it (SIGKILL) when it prints a line that begins so. False when it came to its end without one."""
-        command = self.command("bootstrap", str(self.clone), "--vault-keys", str(self.keys))
-        with subprocess.Popen(command, cwd=self._home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
-            assert running.stdout is not None
-            for said in running.stdout:
-                if said.startswith(line):
-                    running.kill()
-                    return True
-        assert running.returncode == 0
-        return False
-
     def secret(self, name: str) -> str:
         return (self.root / "agent-state/secrets" / name).read_text().strip()
 
@@ -134,6 +122,11 @@ class MiniCloud:
         self.git("push", "--quiet", self.url, "HEAD:refs/heads/main")
         return sha
 
+    def main(self) -> str:
+        """Where Gitea's main is."""
+        said = self.ask("git", "/api/v1/repos/mini-cloud/config/branches/main", self.secret("gitea-admin"))
+        return str(said.json["commit"]["id"])
+
     def status(self, sha: str) -> str:
         """What the agent says of a commit; empty while it says nothing."""
         path = f"/api/v1/repos/mini-cloud/config/commits/{sha}/status"
@@ -150,14 +143,6 @@ class MiniCloud:
         """What Docker still has of it."""
         volumes_and_networks = {kind: names(kind, self.project) for kind in ("volume", "network")}
         return {"containers": sorted(self.containers()), **volumes_and_networks}
-
-    def lose(self, service: str) -> None:
-        """The data of a service is gone, and it was started again with nothing."""
-        container = f"{self.project}-{service}-1"
-        volume = f"{self.project}_{service}-data"
-        docker("stop", container)
-        docker("run", "--rm", "--volume", f"{volume}:/lost", self.values["images"]["nginx"], "sh", "-c", "rm -r /lost/*")
-        docker("start", container)
 
 
 @dataclass(frozen=True)

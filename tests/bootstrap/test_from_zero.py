@@ -16,10 +16,13 @@ from pathlib import Path
 import pytest
 
 from tests.bootstrap.mini_cloud import MiniCloud, mini_cloud
+from tests.gitserver import git
+from tests.targets.compose.engine import docker
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(900)]
 _RUNNING = {"consul", "gitea", "gitops-agent", "nginx", "postgres", "prometheus", "vault"}
 _APPLIED = 60.0
+HERE = {"name": "here", "service": "consul", "port": 8500}
 
 
 @pytest.fixture
@@ -40,6 +43,7 @@ def test_a_mini_cloud_from_zero(cloud: MiniCloud) -> None:
     a_second_time_there_is_nothing_to_do(cloud)
     every_hostname_answers_over_https(cloud)
     a_push_is_applied_and_a_revert_takes_it_back(cloud)
+    a_clone_that_is_behind_is_not_gone_by(cloud)
     taken_down_nothing_but_data_is_left(cloud)
     with_its_data_destroyed_nothing_is_left(cloud)
 
@@ -79,13 +83,25 @@ def every_hostname_answers_over_https(cloud: MiniCloud) -> None:
 
 
 def a_push_is_applied_and_a_revert_takes_it_back(cloud: MiniCloud) -> None:
-    hostname = {"name": "here", "service": "consul", "port": 8500}
-    more = {**cloud.values, "hostnames": [*cloud.values["hostnames"], hostname]}
+    more = {**cloud.values, "hostnames": [*cloud.values["hostnames"], HERE]}
     applied(cloud, cloud.push(more))
     assert ":8300" in cloud.ask("here", "/v1/status/leader").json
     applied(cloud, cloud.push(cloud.values))
     with pytest.raises(OSError, match=r"(?i)unrecognized.name"):
         cloud.ask("here")
+
+
+def a_clone_that_is_behind_is_not_gone_by(cloud: MiniCloud) -> None:
+    """Somebody else has pushed since."""
+    newest = cloud.push({**cloud.values, "hostnames": [*cloud.values["hostnames"], HERE]})
+    applied(cloud, newest)
+    git("reset", "--quiet", "--hard", "HEAD^", at=cloud.clone)
+    docker("rm", "--force", f"{cloud.project}-agent-gitops-agent-1")
+    done = cloud.bootstrap()
+    assert done.status == 0, done.err + done.out
+    assert f"what counts is {newest[:10]}: going by that" in done.out
+    assert ":8300" in cloud.ask("here", "/v1/status/leader").json
+    assert cloud.main() == newest
 
 
 def taken_down_nothing_but_data_is_left(cloud: MiniCloud) -> None:

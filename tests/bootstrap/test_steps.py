@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 import stat
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from gitops_agent import app
-from gitops_agent.bootstrap import Blueprint, Credentials, Ground, Step, climb, look_at
+from gitops_agent.bootstrap import Blueprint, Ground, Step, climb, look_at
 from gitops_agent.bootstrap.made_secrets import MadeSecrets
+from gitops_agent.cli.climbing import Climbing
+from gitops_agent.cli.console import Console
 from gitops_agent.errors import ApplyFailed, ConfigError, Unavailable
-from tests.cli.conftest import Cli, cli, here  # noqa: F401 -- fixtures
 
 
 class _Mark(Step):
@@ -47,6 +47,17 @@ def test_only_what_is_missing_is_done_and_the_environment_taken_once(tmp_path: P
     assert taken == ["taken"]
 
 
+def test_in_a_pipe_every_step_has_lines_with_its_number(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a").touch()
+    series = [_Mark("a", tmp_path / "a"), _Mark("b", tmp_path / "b"), _Mark("c", tmp_path / "c", works=False)]
+    with pytest.raises(ApplyFailed):
+        climb(series, lambda: None, Climbing(Console(), len(series)).doing)
+    said = capsys.readouterr()
+    lines = [" ".join(re.sub(r"\d+ m?s$", "TIME", line).split()) for line in said.out.splitlines()]
+    assert lines == ["✓ 1/3 a done", "· 2/3 b no b", "✓ 2/3 b TIME", "· 3/3 c no c", "✗ 3/3 c after TIME"]
+    assert said.err == ""
+
+
 def test_a_step_that_mended_nothing_is_no_success(tmp_path: Path) -> None:
     with pytest.raises(ApplyFailed, match="no a, and what should have mended it did not"):
         climb([_Mark("a", tmp_path / "a", works=False)], lambda: None, _silently)
@@ -55,28 +66,6 @@ def test_a_step_that_mended_nothing_is_no_success(tmp_path: Path) -> None:
 def test_what_cannot_be_told_yet_is_said(tmp_path: Path) -> None:
     look = next(look_at([_Mark("a", tmp_path / "gone/a")]))
     assert look.unknown.endswith("gone is not there")
-
-
-def _git(repo: Path, *arguments: str) -> None:
-    subprocess.run(["git", "-C", repo, "-c", "user.name=a", "-c", "user.email=a@b.test", *arguments], check=True)
-
-
-@pytest.fixture
-def repo(tmp_path: Path, here: Cli) -> Path:  # noqa: F811
-    path = tmp_path / "repo"
-    assert here("init", path, "--domain", "mini.test").status == 0
-    (path / "values/mini-cloud.yaml").write_text(f"root: {tmp_path}/root\nwithout: [gitea, concourse-web, concourse-worker]\n")
-    _git(path, "init", "--quiet", "-b", "main")
-    return path
-
-
-@pytest.fixture
-def ground(repo: Path) -> Iterator[Ground]:
-    _git(repo, "add", ".")
-    _git(repo, "commit", "--quiet", "-m", "Begin")
-    made = Ground(Blueprint.read(repo), lambda settings, name, source: app.reconciler(settings, name, source=source), Credentials())
-    yield made
-    made.close()
 
 
 def test_a_repository_without_a_commit_is_no_beginning(repo: Path) -> None:
@@ -100,6 +89,13 @@ def test_every_secret_is_made_once_for_nobody_else(ground: Ground) -> None:
     step.do()
     after = {name: path.read_text() for name, path in files.items()}
     assert {name for name in before if before[name] != after[name]} == {"grafana-admin"}
+
+
+def test_a_token_that_no_program_shows_is_not_made(ground: Ground) -> None:
+    """Nomad shows Vault identities: doctor would find a token that Vault does not know."""
+    MadeSecrets(ground).do()
+    assert not ground.secrets.has("nomad-server-vault-token")
+    assert "nomad-server-vault-token" not in ground.blueprint.secrets
 
 
 def test_a_public_half_belongs_to_its_key(ground: Ground) -> None:

@@ -14,10 +14,20 @@ if TYPE_CHECKING:
     from tests.fakes.gitea_people import People
 
 
-def change(people: People, name: str) -> Reply:
-    """A new password; the old one is worth nothing from now on."""
+def listed(people: People) -> Reply:
     if not people.is_admin():
         return people.refused()
+    size, page = int(people.query.get("limit") or 30), int(people.query.get("page") or 1)
+    names = sorted(people.fake.users)[(page - 1) * size : page * size]
+    return Reply(200, [people.shown_user(name) for name in names])
+
+
+def change(people: People, name: str) -> Reply:
+    """A new password, after which the old one is worth nothing; an administrator's right."""
+    if not people.is_admin():
+        return people.refused()
+    if people.form.get("admin"):
+        people.fake.admins.add(name)
     if "password" in people.form:
         people.fake.set_password(name, people.form["password"])
     return Reply(200, people.shown_user(name))
@@ -76,6 +86,7 @@ def command(fake: FakeGitea, words: list[str]) -> str:
 
 
 ROUTES: tuple[tuple[str, str, Callable[..., Reply]], ...] = (
+    ("GET", r"/admin/users", listed),
     ("PATCH", r"/admin/users/([^/]+)", change),
     ("POST", r"/admin/users/([^/]+)/orgs", create_organisation_for),
     ("GET", r"/user/orgs", own_organisations),

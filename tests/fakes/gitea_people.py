@@ -32,7 +32,7 @@ class People:
         self.fake = fake
         self.token = token
         self.user = fake.owners.get(token, "")
-        self._query = query
+        self.query = query
         self.form: dict[str, Any] = json.loads(body) if body else {}
 
     def answer(self, method: str, path: str) -> Reply | None:
@@ -179,7 +179,7 @@ class People:
         return self.fake.problem(404, "GetOrgByName", errors=[f"user redirect does not exist [name: {name}]"])
 
     def _page(self, rows: list[Json]) -> Reply:
-        size, page = int(self._query.get("limit") or 30), int(self._query.get("page") or 1)
+        size, page = int(self.query.get("limit") or 30), int(self.query.get("page") or 1)
         return Reply(200, rows[(page - 1) * size : page * size], {"X-Total-Count": str(len(rows))})
 
     def shown_user(self, name: str) -> dict[str, Json]:

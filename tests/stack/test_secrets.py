@@ -69,3 +69,9 @@ def test_no_secret_is_in_a_container_s_definition() -> None:
     """Whoever may ask Docker for a container sees its environment and command."""
     files = tree()
     assert _referred({"compose.yaml": files["compose/compose.yaml"], "agent.yaml": files["agent/compose.yaml"]}) == set()
+
+
+def test_the_agent_unseals_vault_only_where_a_file_is_named() -> None:
+    assert "unseal_keys_file" not in tree()["agent/agent.toml"].decode()
+    keys = "/srv/mini-cloud/agent-state/vault-keys.json"
+    assert f'unseal_keys_file = "{keys}"\n' in tree(overlay=f"unseal: {{keys_file: {keys}}}")["agent/agent.toml"].decode()

@@ -38,11 +38,11 @@ class StackVault(VaultServer):
         (directory / "server.hcl").write_text(text)
         self._directory, self._program = directory, program
         self.url = text.split('api_addr     = "')[1].split('"')[0]
-        self.root = self._key = ""
+        self.root = self.key = ""
         try:
             self.start()
             made = self.call("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
-            self.root, self._key = made["root_token"], made["keys_base64"][0]
+            self.root, self.key = made["root_token"], made["keys_base64"][0]
             self.unseal()
         except BaseException:
             self.stop()

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.gitserver import unavailable
+from tests.gitserver import serve, unavailable
 from tests.worker.running import FINAL, REPOSITORY, Running, eventually
 
 pytestmark = pytest.mark.slow
@@ -179,7 +179,7 @@ def test_killed_at_random_points_it_ends_where_it_should(agent):
     assert_every_report_is_final_and_none_came_twice(agent)
 
 
-def test_with_git_and_gitea_away_at_start_drift_is_still_healed(agent):
+def test_with_git_and_gitea_away_at_start_drift_is_still_healed_and_their_return_is_noticed(agent):
     """Failure mode 5."""
     agent.start()
     agent.settled(agent.author.push({"pages/index.html": "one"}))
@@ -191,6 +191,10 @@ def test_with_git_and_gitea_away_at_start_drift_is_still_healed(agent):
     agent.start()
     eventually(lambda: agent.published("pages", "index.html") == "one")
     assert "503" in agent.environment()["fetch_error"]
+    agent.gitea.start()
+    agent.git_server.behave(serve)
+    agent.settled(agent.author.push({"pages/index.html": "two"}))
+    assert not agent.environment()["fetch_error"]
 
 
 def test_drift_is_noticed_by_the_watch_and_healed(agent):

@@ -6,8 +6,10 @@ Calls go through hvac's transport, not through its methods: those know a part of
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -15,8 +17,10 @@ from gitops_agent import secret
 from gitops_agent.api import cause
 from gitops_agent.errors import ApplyFailed, Conflict, Unavailable
 from gitops_agent.targets.vault.access import Access
+from gitops_agent.targets.vault.keys import Keys
 from gitops_agent.targets.vault.login import login
 
+_log = logging.getLogger(__name__)
 _CONNECT_TIMEOUT = 5.0
 _QUOTED = 300
 _CAPABILITY = {"get": "read", "list": "list", "post": "create and update", "delete": "delete"}
@@ -77,6 +81,15 @@ class Client:
         """Whether Vault knew that token, and gave it its whole time again. Needs no right of the agent's."""
         return self._post("auth/token/renew-self", {}, token) is not None
 
+    def unseal(self, keys: Path) -> None:
+        """Opens a Vault that is sealed, with the keys in that file. Raises Unavailable where they do not open it."""
+        if not self._seal_status().get("sealed"):
+            return
+        offered = Keys.read(keys)
+        if not offered.open(lambda key: _json(self._send("post", "sys/unseal", {"key": key}, ""))):
+            raise Unavailable(f"vault is sealed, and the keys in {keys} do not open it")
+        _log.warning("vault was sealed and is open again", extra={"keys": str(keys)})
+
     def close(self) -> None:
         if self._http is not None:
             self._http.close()
@@ -116,12 +129,15 @@ class Client:
         return auth
 
     def _why_closed(self) -> str:
-        status = _json(self._send("get", "sys/seal-status", None, ""))
+        status = self._seal_status()
         if not status.get("initialized", True):
             return "vault is not initialised: run `vault operator init` once"
         if status.get("sealed"):
             return f"vault is sealed: unseal it ({status.get('progress', 0)} of {status.get('t', '?')} keys so far)"
         return "vault has no active node"
+
+    def _seal_status(self) -> Mapping[str, Any]:
+        return _json(self._send("get", "sys/seal-status", None, ""))
 
     def _connected(self) -> Any:
         if self._http is None:

@@ -31,6 +31,9 @@ class VaultSettings(ApiSettings):
     token_directory: Path | None = None
     """Directory for the tokens that `tokens.yaml` declares, one file a token, 0600. Let it be the agent's `secrets.directory`: then
     other targets find them by `secret("file:NAME")`."""
+    unseal_keys_file: Path | None = None
+    """File with the keys that unseal Vault, as `vault operator init -format=json` prints them: with it the agent opens a Vault
+    that it finds sealed. Whoever reads this file can read all that Vault keeps. Unset, a person unseals."""
     record: str = Field(default="gitops-agent", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     """KV version 2 mount for the records of what is owned, and nothing else; made at the first write when it is not there."""
     only: tuple[str, ...] = ("*",)

@@ -69,6 +69,8 @@ class Vault(Target):
 
     def observe(self, desired: State) -> State:
         self.settings.refuse_others(desired)
+        if self.settings.unseal_keys_file is not None:  # the one thing that looking changes: nothing can be seen before
+            self._client.unseal(self.settings.unseal_keys_file)
         adopted = {name: Note(written) for name, written in self._adopted.notes().items()}
         known = {**adopted, **self._record.look()}
         owned = {name: note for name, note in known.items() if self.settings.allows(name)}
@@ -102,7 +104,7 @@ class Vault(Target):
 
     def reader(self) -> Target | None:
         file = self.settings.preview_token_file
-        update = {"token_file": file, "preview_token_file": None, "role_id": "", "secret_id_file": None}
+        update = {"token_file": file, "preview_token_file": None, "role_id": "", "secret_id_file": None, "unseal_keys_file": None}
         return None if file is None else Vault(self.settings.model_copy(update=update), self.site)
 
     def close(self) -> None:

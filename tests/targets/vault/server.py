@@ -42,11 +42,11 @@ class VaultServer:
         # OpenBao 2.7 has taken disable_mlock out; Vault without it needs privileges.
         (directory / "server.hcl").write_text(config if self.is_vault else config.replace("disable_mlock = true\n", ""))
         self.root = ""
-        self._key = ""
+        self.key = ""
         self.start()
         try:
             made = self.call("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
-            self.root, self._key = made["root_token"], made["keys_base64"][0]
+            self.root, self.key = made["root_token"], made["keys_base64"][0]
             self.unseal()
         except BaseException:
             self.stop()
@@ -59,7 +59,10 @@ class VaultServer:
         self._until("sys/seal-status", lambda _: True)
 
     def unseal(self) -> None:
-        self.call("PUT", "sys/unseal", {"key": self._key})
+        self.call("PUT", "sys/unseal", {"key": self.key})
+        self.until_active()
+
+    def until_active(self) -> None:
         self._until("sys/health", lambda said: not said["sealed"] and not said["standby"])
 
     def seal(self) -> None:
