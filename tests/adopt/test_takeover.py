@@ -20,10 +20,8 @@ pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
-def handmade(
-    binary: Callable[[str], str], free_port: Callable[[], int], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Handmade]:
-    make_images(binary)
+def handmade(free_port: Callable[[], int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Handmade]:
+    make_images()
     made = Handmade(tmp_path_factory.mktemp("by-hand"), free_port)
     made.write()
     try:
