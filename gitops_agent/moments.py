@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 
 def duration(seconds: float) -> str:
-    """`42 ms`, `3.2 s`, `2 min 5 s`, `1 h 3 min`."""
+    """`42 ms`, `3.2 s`, `2 min 5 s`, `1 h 3 min`, `89 d 23 h`."""
     if seconds < 0.9995:
         return f"{max(seconds, 0) * 1000:.0f} ms"
     if seconds < 9.95:
@@ -18,6 +18,9 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
     minutes = whole // 60
+    if whole >= 2 * 86400:
+        hours = minutes // 60
+        return f"{hours // 24} d {hours % 24} h" if hours % 24 else f"{hours // 24} d"
     return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
 
 

@@ -16,6 +16,7 @@ from gitops_agent import moments
 from gitops_agent.api import cause
 from gitops_agent.doctor.finding import Finding, Findings
 from gitops_agent.doctor.stack import Stack
+from gitops_agent.targets.compose import own
 
 _SOON = 7 * 86400.0
 """Seconds that a certificate must have left: the agent renews long before that."""
@@ -63,7 +64,7 @@ def look(values: Mapping[str, Any], stack: Stack) -> Findings:
     there = [host for host in values["hostnames"] if host.get("service") not in values.get("without", ())]
     with ThreadPoolExecutor(len(there) or 1, "hostname") as pool:
         yield from pool.map(lambda host: _answers(host, full(host, values), place, context, stack), there)
-    yield _resolved([full(host, values) for host in there], address)
+    yield resolved([full(host, values) for host in there], address, container=bool(own.container()))
 
 
 def _reachable(*places: tuple[str, int]) -> tuple[str, int] | None:
@@ -116,7 +117,8 @@ def _renewal(stack: Stack) -> str:
     return f"gitops-agent sync renews it; {stack.inside('nginx', 'nginx -s reload')}"
 
 
-def _resolved(names: list[str], address: str) -> Finding:
+def resolved(names: list[str], address: str, *, container: bool) -> Finding:
+    """Whether this host knows the names; `container`: whether it is one, and can only say what the host would need."""
     unknown = []
     for name in names:
         try:
@@ -126,5 +128,7 @@ def _resolved(names: list[str], address: str) -> Finding:
     if not unknown:
         return Finding("hostnames", "name resolution", True, "this host knows every name")
     line = f"{address} {' '.join(unknown)}"
+    if container:  # which reads neither the host's /etc/hosts nor, always, its name servers
+        return Finding("hostnames", "name resolution", True, f"is the host's affair; where it does not know them: {line}")
     said = f"{len(unknown)} of {len(names)} names are not known on this host"
     return Finding("hostnames", "name resolution", False, said, f"echo '{line}' | sudo tee -a /etc/hosts")

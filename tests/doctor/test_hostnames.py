@@ -45,6 +45,12 @@ def test_a_name_that_this_host_does_not_know(nginx: Nginx) -> None:
     assert finding.remedy == "echo '127.0.0.1 nowhere.invalid' | sudo tee -a /etc/hosts"
 
 
+def test_a_container_cannot_tell_what_its_host_knows() -> None:
+    finding = hostnames.resolved(["nowhere.invalid"], "127.0.0.1", container=True)
+    assert (finding.ok, finding.said.endswith("know them: 127.0.0.1 nowhere.invalid")) == (True, True)
+    assert not hostnames.resolved(["nowhere.invalid"], "127.0.0.1", container=False).ok
+
+
 def test_an_nginx_that_does_not_run(nginx: Nginx) -> None:
     nginx.stop()
     (finding,) = hostnames.look(nginx.values, STACK)
