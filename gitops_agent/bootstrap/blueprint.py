@@ -43,7 +43,7 @@ class Facts(BaseModel):
     hostnames: tuple[str, ...]
     addresses: Mapping[str, str]
     image: str
-    checkers: str
+    checkers: str = ""
     nomad_token_in_vault: bool
 
 

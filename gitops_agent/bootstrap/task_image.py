@@ -28,9 +28,10 @@ class TaskImage(Step):
         self._repository = f"{facts.repository.partition('/')[0].lower()}/gitops-agent-checkers"
 
     def missing(self) -> str:
-        built = self._ground.engine.image(self._image)
+        built = self._ground.engine.image(self._image) if self._image else ""
         if not built:
-            self.name = f"image of validation: left out, there is no {self._image} on this host"
+            why = f"there is no {self._image} on this host" if self._image else "agent/bootstrap.yaml names no `checkers`"
+            self.name = f"image of validation: left out, {why}"
             return ""
         return "" if self._registry().image(_TAG) == built else f"{self._repository} is not {self._image} of this host"
 

@@ -161,7 +161,7 @@ def test_taken_out_it_is_revoked_with_its_file(store: Store) -> None:
     converge(store.target(), NONE, applied=files("2h"))
     assert not store.issued()
     assert not store.file.exists()
-    assert 'token="prometheus"' not in metrics.text()
+    assert 'environment="conformance",target="vault",token="prometheus"' not in metrics.text()
     assert not plan(store.target(), NONE, applied=NONE)
 
 
