@@ -89,13 +89,13 @@ class State:
         return {"Variables": "", "VariableFlags": None, **kept}
 
     def allocations(self, name: str) -> list[Json]:
-        if name not in self.sick:
-            return []
         job = self.job(name)
+        placed = {"ID": "allocation", "TaskGroup": "main", "DesiredStatus": "run", "JobVersion": job["Version"]}
+        if name not in self.sick:
+            return [{**placed, "ClientStatus": "running", "DeploymentStatus": {"Healthy": True}, "CreateIndex": job["ModifyIndex"]}]
         events = [{"Type": "Driver Failure", "DisplayMessage": self.sick[name]}, {"Type": "Not Restarting", "DisplayMessage": ""}]
         states = {"main": {"Failed": True, "Events": events}}
-        failed = {"ClientStatus": "failed", "TaskGroup": "main", "TaskStates": states}
-        return [{**failed, "ID": "allocation", "JobVersion": job["Version"], "CreateIndex": job["ModifyIndex"]}]
+        return [{**placed, "ClientStatus": "failed", "TaskStates": states, "CreateIndex": job["ModifyIndex"]}]
 
     def variable(self, path: str) -> Json:
         if path not in self.variables:
@@ -133,6 +133,7 @@ class State:
                 {
                     "ID": f"deployment-{index}",
                     "JobID": job["ID"],
+                    "JobVersion": self.jobs[job["ID"]]["Version"],
                     "JobSpecModifyIndex": index,
                     "CreateIndex": index,
                     "TaskGroups": groups,

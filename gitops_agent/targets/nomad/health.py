@@ -63,6 +63,8 @@ class Rollouts:
         job = name.removeprefix("job:")
         deployment = deployments.get((job, index)) or deployments.get((job, row["JobModifyIndex"]))
         if deployment is not None and deployment["Status"] == "failed":
+            if deployment["JobSpecModifyIndex"] == row["JobModifyIndex"] and self._recovered(job, deployment):
+                return
             words = self._with_trouble(f"{name}: {deployment['StatusDescription']}".rstrip("."), job, deployment["JobVersion"])
             if deployment["JobSpecModifyIndex"] != row["JobModifyIndex"] and "rolling back" in deployment["StatusDescription"]:
                 self.reverted[name] = words
@@ -105,6 +107,18 @@ class Rollouts:
             waiting = total["Queued"] + total["Starting"]
             words = self._unplaced.get(name) or f"{waiting} allocations wait to run, {total['Running']} run"
             yield Health(HealthStatus.PROGRESSING, self._with_trouble(f"{name}: {words}", job))
+
+    def _recovered(self, job: str, deployment: Object) -> bool:
+        """Whether Nomad got it to run after its deployment had failed, by another try: the deployment stays failed."""
+        allocations = self._client.read(f"job/{job}/allocations", needs=self._needs).data
+        well = [
+            one
+            for one in allocations
+            if one["JobVersion"] == deployment["JobVersion"]
+            and (one["ClientStatus"], one["DesiredStatus"]) == ("running", "run")
+            and (one.get("DeploymentStatus") or {}).get("Healthy")
+        ]
+        return bool(well) and len(well) >= sum(group["DesiredTotal"] for group in deployment["TaskGroups"].values())
 
     def _with_trouble(self, words: str, job: str, version: int | None = None) -> str:
         trouble = self._trouble(job, version)
