@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import docker
 import docker.errors
@@ -41,3 +41,10 @@ def _cause(error: BaseException) -> str:
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner
     return (getattr(error, "strerror", None) or str(error)).lower()
+
+
+def image_id(api: docker.APIClient, name: str) -> str:
+    """Of the image that a reference, or an id, means on this engine, `sha256:…`, or empty where there is none.."""
+    with naming(f"image {name}"), suppress(docker.errors.NotFound):
+        return str(api.inspect_image(name)["Id"])  # type: ignore[no-untyped-call]
+    return ""

@@ -14,7 +14,7 @@ import docker.errors
 import requests
 from docker.types import Mount as SdkMount
 
-from gitops_agent.container.connection import connect, naming
+from gitops_agent.container.connection import connect, image_id, naming
 from gitops_agent.container.shapes import Container, Exited, Mount
 from gitops_agent.errors import CommandFailed, ConfigError
 from gitops_agent.secret import mask
@@ -119,11 +119,7 @@ class Engine:
 
     def image(self, name: str) -> str:
         """The id of an image, `sha256:…`; empty where the engine has none of that name."""
-        with naming(f"image {name}"):
-            try:
-                return str(self._api.inspect_image(name)["Id"])  # type: ignore[no-untyped-call]
-            except docker.errors.ImageNotFound:
-                return ""
+        return image_id(self._api, name)
 
     def export(self, name: str, to: BinaryIO) -> None:
         """An image with all its layers, as `docker save` writes it."""

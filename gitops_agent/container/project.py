@@ -9,7 +9,7 @@ from typing import Any
 import docker
 import docker.errors
 
-from gitops_agent.container.connection import connect, naming
+from gitops_agent.container.connection import connect, image_id, naming
 from gitops_agent.container.members import LABEL, Life, Member, member, seconds
 from gitops_agent.container.shapes import Container, Mount
 
@@ -71,9 +71,7 @@ class ProjectEngine:
 
     def image(self, reference: str) -> str:
         """ID of the image that the reference (or ID) means on this host; empty where there is none."""
-        with naming(f"image {reference}"), suppress(docker.errors.ImageNotFound, docker.errors.NotFound):
-            return str(self._api.inspect_image(reference)["Id"])  # type: ignore[no-untyped-call]
-        return ""
+        return image_id(self._api, reference)
 
     def tag(self, image: str, reference: str) -> None:
         """Lets the reference mean this image on this host."""
