@@ -44,7 +44,7 @@ def _cause(error: BaseException) -> str:
 
 
 def image_id(api: docker.APIClient, name: str) -> str:
-    """Of the image that a reference, or an id, means on this engine, `sha256:…`, or empty where there is none.."""
+    """Of the image that a reference, or an id, means on this engine, `sha256:…`, or empty where there is none."""
     with naming(f"image {name}"), suppress(docker.errors.NotFound):
         return str(api.inspect_image(name)["Id"])  # type: ignore[no-untyped-call]
     return ""
