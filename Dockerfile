@@ -31,15 +31,16 @@ COPY stack stack
 RUN pip install --quiet --no-index --find-links wheels hatchling editables \
     && pip wheel --quiet --no-index --no-deps --no-build-isolation --wheel-dir wheels .
 RUN python -m venv /opt/gitops-agent \
-    && /opt/gitops-agent/bin/pip install --quiet --no-index --find-links wheels --no-compile gitops-agent \
-    && /opt/gitops-agent/bin/pip uninstall --quiet --yes pip \
-    && find /opt/gitops-agent -name __pycache__ -type d -prune -exec rm -r {} +
+    && /opt/gitops-agent/bin/pip install --quiet --no-index --find-links wheels gitops-agent \
+    && /opt/gitops-agent/bin/pip uninstall --quiet --yes pip
 
 FROM ${PYTHON} AS agent
 RUN apt-get update -qq \
     && apt-get install -qq --yes --no-install-recommends ca-certificates git gpg gpg-agent openssh-client tini \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 8555 --home-dir /var/lib/gitops-agent --create-home gitops-agent
+# Official images of Python come without bytecode: each start of each process would compile all that it imports.
+RUN python -m compileall -q -j 0 -x 'site-packages|/tests?/' "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 COPY --from=docker /usr/local/bin/docker /usr/local/bin/docker
 COPY --from=docker /usr/local/libexec/docker/cli-plugins/docker-compose /usr/local/libexec/docker/cli-plugins/docker-compose
 COPY --from=build /opt/gitops-agent /opt/gitops-agent
@@ -67,8 +68,6 @@ COPY --from=prometheus /bin/promtool /usr/local/bin/promtool
 COPY --from=consul /bin/consul /usr/local/bin/consul
 COPY --from=consul-template /bin/consul-template /usr/local/bin/consul-template
 COPY --from=loki /usr/bin/loki /usr/local/bin/loki
-# It runs for a second at a time: compiling would take as long again.
-RUN python -m compileall -q -j 0 /opt/gitops-agent/lib
 # A task of Concourse, or a job of another CI, names its own command.
 ENTRYPOINT []
 CMD ["gitops-agent", "check", "--programs"]

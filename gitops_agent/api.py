@@ -7,13 +7,14 @@ from collections.abc import Collection, Generator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
-
-import requests
 
 from gitops_agent.errors import ApplyFailed, Unavailable
 from gitops_agent.secret import mask
+
+if TYPE_CHECKING:
+    import requests
 
 _CONNECT_TIMEOUT = 5.0
 _QUOTED = 300
@@ -42,6 +43,8 @@ class Api:
         timeout: float = 30,
         ca_file: Path | None = None,
     ) -> None:
+        import requests
+
         self.system = system
         """How errors name it: `gitea`, `concourse` …"""
         self.url = url.rstrip("/")
@@ -68,6 +71,8 @@ class Api:
 
         Raises Unavailable when the server cannot be reached, answers 5xx, 429 or refuses the token; ApplyFailed otherwise.
         """
+        import requests
+
         try:
             response = self._session.request(
                 method,
@@ -91,6 +96,8 @@ class Api:
 
         Raises like `call` when the server cannot be reached or refuses.
         """
+        import requests
+
         asked = {"Accept-Encoding": "identity", **(headers or {})}  # compressed, lines would wait for each other
         limits = (_CONNECT_TIMEOUT, silence)
         try:
@@ -140,6 +147,8 @@ def _json(response: requests.Response) -> Any:
 
 def cause(error: OSError) -> str:
     """The innermost reason in words: `connection refused`, not four nested class names."""
+    import requests
+
     if isinstance(error, requests.Timeout):
         return "no answer in time"
     root: BaseException = error

@@ -43,10 +43,15 @@ class Drift(StrEnum):
     IGNORE = "ignore"
 
 
-class TargetSettings(BaseModel):
-    """What agent.toml says of every target, whatever its kind."""
+class Table(BaseModel):
+    """A table of agent.toml. The text under a field is its manual (script/reference.py reads it from the source: pydantic's own
+    way would parse every class at each start). A table that nothing is read into is never compiled."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+class TargetSettings(Table):
+    """What agent.toml says of every target, whatever its kind."""
 
     kind: str
     """Which system this is; the name of a module in `gitops_agent/targets/`."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import io
+import itertools
 import json
 import os
 import re
 import sys
+import textwrap
 import types
 import typing
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from typing import Any, Union
 
@@ -74,13 +79,26 @@ def _kind(kind: str) -> Iterator[str]:
     model: type[BaseModel] = targets.load(kind).Settings
     yield f"## `kind = {json.dumps(kind)}`\n"
     yield f"What it does and what its folder holds: [{kind}](../targets/{kind}.md). Besides the settings of every target:\n"
-    own = {name: field for name, field in model.model_fields.items() if _differs(name, field)}
-    yield from _fields(own, "environments.NAME.targets")
+    told, told_of_all = manual(model), manual(TargetSettings)
+    inherited = {name: (field.default, told_of_all[name]) for name, field in TargetSettings.model_fields.items()}
+    own = {name: field for name, field in model.model_fields.items() if inherited.get(name) != (field.default, told.get(name))}
+    yield from _fields(own, "environments.NAME.targets", told)
 
 
-def _differs(name: str, field: FieldInfo) -> bool:
-    inherited = TargetSettings.model_fields.get(name)
-    return inherited is None or (inherited.default, inherited.description) != (field.default, field.description)
+@cache
+def manual(model: type[BaseModel]) -> dict[str, str]:
+    """What stands under the fields of a class and of those it comes from."""
+    told: dict[str, str] = {}
+    for cls in reversed(model.__mro__):
+        if not issubclass(cls, BaseModel) or cls is BaseModel:
+            continue
+        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
+        assert isinstance(definition, ast.ClassDef)
+        for field, below in itertools.pairwise(definition.body):
+            match field, below:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                    told[name] = text
+    return told
 
 
 def _section(title: str, model: type[BaseModel], table: str) -> Iterator[str]:
@@ -88,17 +106,17 @@ def _section(title: str, model: type[BaseModel], table: str) -> Iterator[str]:
     if model.__doc__ and table and not table.endswith("targets"):
         about = _prose(model.__doc__).removeprefix(f"{title}: ")
         yield f"{about[0].upper()}{about[1:]}\n"
-    yield from _fields(model.model_fields, table)
+    yield from _fields(model.model_fields, table, manual(model))
 
 
-def _fields(fields: dict[str, FieldInfo], table: str) -> Iterator[str]:
+def _fields(fields: dict[str, FieldInfo], table: str, told: dict[str, str]) -> Iterator[str]:
     inner: list[tuple[str, type[BaseModel]]] = []
     for name, field in fields.items():
         model = EnvironmentSettings if name == "environments" else _model(field.annotation)
         if model is not None:
             inner.append((f"{table}.{name}".lstrip(".") + (".NAME" if name == "environments" else ""), model))
-        if model is None or field.description:
-            yield f"- **`{name}`** ({_type(field)}{_default(field)}): {_prose(field.description or '')}"
+        if model is None or name in told:
+            yield f"- **`{name}`** ({_type(field)}{_default(field)}): {_prose(told.get(name, ''))}"
     yield ""
     for path, model in inner:
         yield from _section(f"`[{path}]`", model, path)

@@ -103,7 +103,7 @@ def install(author: Author, shell: str = "sh") -> None:
 def said(author: Author) -> str:
     """What came of the last delivery; the hook ends after its push."""
     log = author.remote / "gitops-hook.log"
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not (log.exists() and len(log.read_text().splitlines()) > 1):
         assert time.monotonic() < deadline, log.read_text() if log.exists() else "no log"
         time.sleep(0.01)

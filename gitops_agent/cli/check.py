@@ -45,7 +45,10 @@ def check(
     folder named as a kind (nginx/, nomad-apps/) is of that kind, any other is `files`. With --programs it says what could not be
     told here, too. Made for git hooks and CI: exits with 1 when something is wrong.
     """
+    from gitops_agent.cli import kinds
     from gitops_agent.cli.bench import Bench
+
+    kinds.expect(path)
 
     def place(finding: Finding) -> str:
         kind = f" ({finding.kind})" if finding.kind != finding.target else ""

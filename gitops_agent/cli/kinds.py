@@ -5,6 +5,8 @@ folder is `files`. Enough to parse with; such a target never meets a system.
 from __future__ import annotations
 
 import re
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic.fields import FieldInfo
@@ -19,6 +21,18 @@ def guess(tree: Files, environment: str, key: bytes) -> list[Target]:
     folders = sorted({path.partition("/")[0] for path in tree if "/" in path})
     site = Site(environment, Path("/nonexistent/gitops-agent"), key)
     return [_target(folder, site) for folder in folders if not folder.startswith((".", "_"))]
+
+
+def expect(path: Path) -> None:
+    """Begins to import what the folders of a directory will need: meanwhile git and the renderer, processes of their own, take the
+    time that they take."""
+
+    def load() -> None:
+        with suppress(OSError):  # whoever reads the directory says so
+            for folder in sorted(entry.name for entry in path.iterdir() if entry.is_dir()):
+                targets.load(kind_of(folder))
+
+    threading.Thread(target=load, name="import").start()
 
 
 def kind_of(folder: str) -> str:

@@ -7,17 +7,15 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-import docker
-import docker.errors
-import requests
-from docker.types import Mount as SdkMount
-
-from gitops_agent.container.connection import connect, image_id, naming
+from gitops_agent.container.connection import connect, image_id, naming, unless_gone
 from gitops_agent.container.shapes import Container, Exited, Mount
 from gitops_agent.errors import CommandFailed, ConfigError
 from gitops_agent.secret import mask
+
+if TYPE_CHECKING:
+    import docker
 
 _CHECK = "gitops-agent.check"
 """Label of throw-away containers, so that what a killed agent left behind is found."""
@@ -43,7 +41,7 @@ class Engine:
         """
         with naming(f"container {name}"):
             if "/" not in name:
-                with suppress(docker.errors.NotFound):
+                with unless_gone():
                     found = Container.of(self._api.inspect_container(name))
                     if found.name == name:
                         return found
@@ -93,6 +91,10 @@ class Engine:
     def check(self, like: Container, command: Sequence[str], mounts: Sequence[Mount], *, timeout: float) -> Exited:
         """Runs a command in a throw-away container of the same image, user and environment, in the same network, with these
         mounts. Raises CommandFailed when it does not end in time."""
+        import requests
+        from docker.errors import APIError
+        from docker.types import Mount as SdkMount
+
         self._forget_old_checks()
         with naming(f"check in a container like {like.name}"):
             job = self._api.create_container(
@@ -114,7 +116,7 @@ class Engine:
             except (requests.Timeout, requests.ConnectionError):
                 raise CommandFailed(f"{command[0]} like {like.name} did not end within {timeout:g} s") from None
             finally:
-                with suppress(docker.errors.APIError):
+                with suppress(APIError):
                     self._api.remove_container(job, force=True, v=True)
 
     def image(self, name: str) -> str:
@@ -138,10 +140,12 @@ class Engine:
         return self._connected
 
     def _forget_old_checks(self) -> None:
+        from docker.errors import APIError
+
         with naming("old checks"):
             for old in self._api.containers(all=True, filters={"label": [_CHECK], "status": ["created", "exited", "dead"]}):
                 if time.time() - old["Created"] > _OLD:
-                    with suppress(docker.errors.APIError):
+                    with suppress(APIError):
                         self._api.remove_container(old["Id"], force=True, v=True)
 
 

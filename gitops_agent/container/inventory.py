@@ -6,14 +6,14 @@ import io
 import tarfile
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import docker
-import docker.errors
-
-from gitops_agent.container.connection import connect, naming
+from gitops_agent.container.connection import connect, naming, unless_gone
 from gitops_agent.container.members import LABEL
 from gitops_agent.container.shapes import Inspected
+
+if TYPE_CHECKING:
+    import docker
 
 
 class Inventory:
@@ -32,7 +32,7 @@ class Inventory:
         for one in listed:
             if one["Labels"].get(f"{LABEL}oneoff") == "True":
                 continue
-            with naming(f"container {one['Id'][:12]}"), suppress(docker.errors.NotFound):  # gone since the list was made
+            with naming(f"container {one['Id'][:12]}"), unless_gone():  # gone since the list was made
                 inspected: Mapping[str, Any] = self._api.inspect_container(one["Id"])
                 titles = self._titles(one["Id"]) if inspected["State"]["Running"] else ()
                 found.append(Inspected.of(inspected, titles, self._image(inspected["Image"])))
@@ -41,7 +41,7 @@ class Inventory:
     def names(self, container: str, directory: str) -> frozenset[str]:
         """What lies in a directory of a container, as it sees it; nothing where there is none. Raises Unavailable."""
         found: set[str] = set()
-        with naming(f"{directory} of {container[:12]}"), suppress(docker.errors.NotFound):
+        with naming(f"{directory} of {container[:12]}"), unless_gone():
             chunks, _ = self._api.get_archive(container, f"{directory}/.")
             packed = io.BytesIO(b"".join(chunks))
             with tarfile.open(fileobj=packed) as tar:
@@ -54,13 +54,15 @@ class Inventory:
             self._connected = None
 
     def _titles(self, container: str) -> tuple[str, ...]:
-        with suppress(docker.errors.APIError):  # it ended meanwhile
+        from docker.errors import APIError
+
+        with suppress(APIError):  # it ended meanwhile
             return tuple(row[-1] for row in self._api.top(container, ps_args="-eo pid,args")["Processes"] or ())
         return ()
 
     def _image(self, image: str) -> Mapping[str, Any]:
         """Nothing where it was removed meanwhile."""
-        with suppress(docker.errors.ImageNotFound, docker.errors.NotFound):
+        with unless_gone():
             found: Mapping[str, Any] = self._api.inspect_image(image)  # type: ignore[no-untyped-call]
             return found
         return {}

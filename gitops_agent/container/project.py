@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import docker
-import docker.errors
-
-from gitops_agent.container.connection import connect, image_id, naming
+from gitops_agent.container.connection import connect, image_id, naming, unless_gone
 from gitops_agent.container.members import LABEL, Life, Member, member, seconds
 from gitops_agent.container.shapes import Container, Mount
+
+if TYPE_CHECKING:
+    import docker
 
 
 class ProjectEngine:
@@ -46,7 +45,7 @@ class ProjectEngine:
         return {volume["Labels"][f"{LABEL}volume"]: volume["Name"] for volume in found}
 
     def volume_exists(self, name: str) -> bool:
-        with naming(f"volume {name}"), suppress(docker.errors.NotFound):
+        with naming(f"volume {name}"), unless_gone():
             self._api.inspect_volume(name)
             return True
         return False
@@ -58,7 +57,7 @@ class ProjectEngine:
 
     def mounts(self, container: str) -> tuple[Mount, ...] | None:
         """None where the engine does not know the container: it is another engine's."""
-        with naming(f"container {container[:12]}"), suppress(docker.errors.NotFound):
+        with naming(f"container {container[:12]}"), unless_gone():
             return Container.of(self._api.inspect_container(container)).mounts
         return None
 
@@ -93,16 +92,16 @@ class ProjectEngine:
 
     def remove(self, container: str) -> None:
         """Stops it as it wants to be stopped, and removes it; its volumes stay."""
-        with naming(f"removal of {container[:12]}"), suppress(docker.errors.NotFound):
+        with naming(f"removal of {container[:12]}"), unless_gone():
             self._api.stop(container, timeout=None)
             self._api.remove_container(container, force=True)
 
     def remove_network(self, name: str) -> None:
-        with naming(f"removal of network {name}"), suppress(docker.errors.NotFound):
+        with naming(f"removal of network {name}"), unless_gone():
             self._api.remove_network(name)
 
     def remove_volume(self, name: str) -> None:
-        with naming(f"removal of volume {name}"), suppress(docker.errors.NotFound):
+        with naming(f"removal of volume {name}"), unless_gone():
             self._api.remove_volume(name)
 
     def close(self) -> None:

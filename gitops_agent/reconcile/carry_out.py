@@ -76,25 +76,20 @@ class _Writer:
         self._progress = progress
         self._waiting = waiting
         self._secrets = secrets
-        self._skipped: list[str] = []
+        self._skipped: dict[str, str] = {}
+        self._deletions: dict[str, Plan] = {}
 
     def run(self, *, settle: bool) -> None:
         plans = list(self._prepared.plans)
-        deletions: list[tuple[Target, Plan]] = []
         for index, planned in enumerate(plans):
-            target = planned.target
+            self._bring(planned, plans[index + 1 :])
+        if self._progress.touched:  # a target may have started what an earlier one waited for
+            for planned in [each for each in plans if each.target.name in self._skipped]:
+                self._bring(planned, [])
+        for planned in reversed(plans):
             self._waiting.stop()
-            with self._failing(target, plans[index + 1 :]):
-                plan = self._planned(planned)
-                if target.atomic:
-                    self._make_real(target, plan)
-                else:
-                    self._make_real(target, plan.without(Action.DELETE))
-                    deletions.append((target, plan.only(Action.DELETE)))
-        for target, plan in reversed(deletions):
-            self._waiting.stop()
-            with self._failing(target, []):
-                self._make_real(target, plan)
+            with self._failing(planned.target, []):
+                self._make_real(planned.target, self._deletions[planned.target.name])
         if settle:
             self._progress.touched = True  # by the earlier attempt
             for planned in plans:
@@ -103,7 +98,17 @@ class _Writer:
                     with self._failing(planned.target, []):
                         self._healthy(planned.target)
         if self._skipped:
-            raise Unavailable("; ".join(self._skipped))
+            raise Unavailable("; ".join(f"{name} skipped: {why}" for name, why in self._skipped.items()))
+
+    def _bring(self, planned: TargetPlan, rest: list[TargetPlan]) -> None:
+        """All but the deletions, which come when every target is through."""
+        target = planned.target
+        self._waiting.stop()
+        with self._failing(target, rest):
+            self._skipped.pop(target.name, None)
+            plan = self._planned(planned)
+            self._deletions[target.name] = Plan(target.name) if target.atomic else plan.only(Action.DELETE)
+            self._make_real(target, plan if target.atomic else plan.without(Action.DELETE))
 
     def _planned(self, planned: TargetPlan) -> Plan:
         """The plan to carry out, made now where it could not be made before; an empty one where there is nothing to do."""
@@ -129,7 +134,7 @@ class _Writer:
         return plan
 
     def _skip(self, target: Target, why: str) -> Plan:
-        self._skipped.append(f"{target.name} skipped: {why}")
+        self._skipped[target.name] = why
         self._progress.results[target.name] = TargetResult(Outcome.ERROR, f"skipped: {why}")
         return Plan(target.name)
 

@@ -6,11 +6,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, InstanceOf, model_validator
+from pydantic import Field, InstanceOf, model_validator
 
 from gitops_agent.settings.previews import PreviewSettings
 from gitops_agent.settings.validation import ValidationSettings
-from gitops_agent.target import Seconds, TargetSettings
+from gitops_agent.target import Seconds, Table, TargetSettings
 
 
 class Report(StrEnum):
@@ -42,11 +42,7 @@ class Approve(StrEnum):
     MANUAL = "manual"
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class EnvironmentSettings(_Settings):
+class EnvironmentSettings(Table):
     """`[environments.NAME]`: one branch of one config repo, its targets and policies."""
 
     source: str
@@ -127,7 +123,7 @@ class EnvironmentSettings(_Settings):
         return self
 
 
-class ServeSettings(_Settings):
+class ServeSettings(Table):
     """`[serve]`: webhook, API and pages."""
 
     listen: str = "127.0.0.1:8555"
@@ -146,7 +142,7 @@ class ServeSettings(_Settings):
         return f"http://{'127.0.0.1' if host in ('', '0.0.0.0', '[::]', '*') else host}:{port}"  # noqa: S104
 
 
-class VaultSecretSettings(_Settings):
+class VaultSecretSettings(Table):
     """`[secrets.vault]`: the Vault or OpenBao that serves `secret("MOUNT/PATH#KEY")`, from KV version 2."""
 
     address: str = Field(pattern=r"^https?://[^/@?#\s]+(/[^@?#\s]*)?$")
@@ -171,7 +167,7 @@ class VaultSecretSettings(_Settings):
         return self
 
 
-class SecretSettings(_Settings):
+class SecretSettings(Table):
     """`[secrets]`: where references are resolved."""
 
     directory: Path | None = None
@@ -180,7 +176,7 @@ class SecretSettings(_Settings):
     """Where references without a scheme are resolved; unset, there are none."""
 
 
-class AgentSettings(_Settings):
+class AgentSettings(Table):
     """The top of agent.toml."""
 
     state: Path = Path("/var/lib/gitops-agent")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from gitops_agent.target import Seconds
+from gitops_agent.target import Seconds, Table
 
 
-class PreviewValidationSettings(BaseModel):
+class PreviewValidationSettings(Table):
     """`[environments.NAME.previews.validation]`: what merging each open pull request would give is validated by Concourse, by the
     task file of the branch. Where Concourse is and who logs in says `[environments.NAME.validation]`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     team: str = Field(min_length=1)
     """Team that the builds belong to, another than that of `[environments.NAME.validation]`: its `((vars))` may be seen by whoever
@@ -26,11 +24,9 @@ class PreviewValidationSettings(BaseModel):
     """Builds at a time; the others wait for their turn."""
 
 
-class PreviewSettings(BaseModel):
+class PreviewSettings(Table):
     """`[environments.NAME.previews]`: what each open pull request for the branch would change is said on it. Needs Gitea, and a
     token with `write:issue` and `read:user` beside `write:repository`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     status: str = Field(default="gitops/plan", pattern=r"^gitops/[A-Za-z0-9/_-]+$")
     """Context of the commit status on the pull request's head. Environments that follow the same branch each need their own."""

@@ -6,9 +6,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from gitops_agent.target import Seconds
+from gitops_agent.target import Seconds, Table
 
 
 class Policy(StrEnum):
@@ -18,10 +18,8 @@ class Policy(StrEnum):
     ADVISORY = "advisory"
 
 
-class ValidationSettings(BaseModel):
+class ValidationSettings(Table):
     """`[environments.NAME.validation]`: each new commit is validated by Concourse, as a one-off build of a task file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     address: str = Field(pattern=r"^https?://[^/@?#\s]+(/[^@?#\s]*)?$")
     """Address of Concourse: `https://ci.example.org`."""

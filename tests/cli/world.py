@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 
 def eventually(what: Callable[[], object]) -> None:

@@ -9,6 +9,7 @@ removed, every program started, every signal sent, every connection made and eve
 from __future__ import annotations
 
 import base64
+import importlib
 import json
 import os
 import select
@@ -16,7 +17,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ _CALLS = frozenset(
     | {"gitops_agent.postgres.do"}  # libpq's own writes go unseen
 )
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+_CALL = "a call"
 _ORPHANS = 60
 """Seconds until programs that a killed agent left behind must have ended."""
 
@@ -96,7 +98,7 @@ def _serve() -> None:
 
 
 def _fork(job: dict[str, Any]) -> dict[str, Any]:
-    news, tell = os.pipe()  # the child's account: a byte a call, then perhaps a traceback
+    news, tell = os.pipe()  # the child's account, a line each: a call, a module that it imports; then perhaps a traceback
     orphans, held = os.pipe()  # every program the child starts inherits `held`: end of file means none is left
     pid = os.fork()
     if pid == 0:
@@ -112,8 +114,13 @@ def _fork(job: dict[str, Any]) -> dict[str, Any]:
         raise TimeoutError("a program outlived the killed agent")
     os.close(news)
     os.close(orphans)
-    calls, _, error = account.partition(b"!")
-    return {"killed": os.WIFSIGNALED(status), "calls": len(calls), "error": error.decode()}
+    lines, _, error = account.decode().partition("!")
+    done = lines.splitlines()
+    for module in dict.fromkeys(done):
+        if module != _CALL and module not in sys.modules:  # so that those after it need not
+            with suppress(Exception):
+                importlib.import_module(module)
+    return {"killed": os.WIFSIGNALED(status), "calls": done.count(_CALL), "error": error}
 
 
 def _child(job: dict[str, Any], tell: int) -> None:
@@ -138,7 +145,9 @@ def _die_at(number: int, tell: int) -> None:
             count += 1
             if count == number:
                 signal.raise_signal(signal.SIGKILL)
-            os.write(tell, b".")
+            os.write(tell, f"{_CALL}\n".encode())
+        elif event == "import":
+            os.write(tell, f"{arguments[0]}\n".encode())
 
     sys.addaudithook(hook)
 

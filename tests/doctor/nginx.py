@@ -86,7 +86,7 @@ class Nginx:
         return {pid for pid, title in titles.items() if title.exists() and "shutting down" not in title.read_text()}
 
     def _until(self, condition: Any) -> None:
-        ends = time.monotonic() + 10
+        ends = time.monotonic() + 60
         while not condition():
             assert time.monotonic() < ends, (self.root / "log").read_text()
             time.sleep(0.02)

@@ -27,6 +27,7 @@ class System:
     """Name of the resource whose write fails."""
     on_write: Callable[[str], None] = lambda _name: None
     restored: bool = False
+    looks: int = 0
 
     def write(self, action: Action, name: str, content: str | None) -> None:
         if name == self.refuses:
@@ -58,6 +59,7 @@ class MemoryTarget(Target):
         return collect(resources)
 
     def observe(self, desired: State) -> State:
+        self.system.looks += 1
         if not self.system.reachable:
             raise Unavailable(f"{self.system.name} is away")
         for resource in desired:

@@ -184,6 +184,27 @@ def test_what_stays_away_is_skipped_while_the_others_go_on(make, happened):
     assert happened[-1] == "b create x"
 
 
+def test_what_a_later_target_starts_is_looked_at_once_more(make, happened):
+    """A container's server, where what is in it comes first: a role gets its new password before its users are restarted."""
+    stage, a, b, _ = make("a", "b", "c")
+    a.reachable = False
+    a.content["gone"] = "1"
+    b.on_write = lambda _name: setattr(a, "reachable", True)
+    stage.commit(a__x="1", b__x="1", c__x="1")
+    stage.run()
+    assert happened == ["b create x", "c create x", "a create x", "a delete gone"]
+    assert {result.outcome for result in stage.progress.results.values()} == {Outcome.SUCCESS}
+
+
+def test_what_stays_away_is_not_looked_at_once_more_where_nothing_was_written(make):
+    stage, a, b = make("a", "b")
+    a.reachable = False
+    b.content["x"] = "1"
+    stage.commit(a__x="1", b__x="1")
+    stage.fails(Unavailable)
+    assert a.looks == 2, "when everything was planned, and when its turn came"
+
+
 def test_invalid_content_found_late_fails_that_target_only(make, happened):
     stage, a, b = make("a", "b")
     b.reachable = False

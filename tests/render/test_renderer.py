@@ -246,7 +246,7 @@ def _is_rendering(renderer: Renderer) -> bool:
 
 
 def _await(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)

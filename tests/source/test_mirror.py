@@ -231,10 +231,12 @@ def test_what_was_forced_away_makes_room(author: Author, follow: Follow, mirror:
 
 
 def _history(push: int, *, commits: int) -> Iterator[bytes]:
-    """A branch without a past, in the words of git-fast-import."""
+    """A branch without a past, in the words of git-fast-import. The same names of objects each time: git guesses from some of them
+    how many there are."""
+    noise = random.Random(push)
     yield b"reset refs/heads/main\n"
     for number in range(commits):
-        content = os.urandom(2000)
+        content = noise.randbytes(2000)
         yield b"commit refs/heads/main\ncommitter A <a@example.org> %d +0000\ndata 1\nc\n" % (1_800_000_000 + push)
         yield b"M 100644 inline file-%d\ndata %d\n%b\n" % (number, len(content), content)
     yield b"done\n"

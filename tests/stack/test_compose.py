@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from gitops_agent.errors import InvalidRevision
 from gitops_agent.target import Site
@@ -112,6 +115,25 @@ def test_every_folder_that_is_mounted_is_one_that_is_published(services: dict[st
             if volume["source"].startswith("/srv/mini-cloud"):
                 assert volume["source"] == volume["target"]
                 assert volume["source"] in published
+
+
+def test_what_is_in_a_program_comes_before_the_containers_that_need_it() -> None:
+    """A rotated password: the role has it before its programs are started with it, so that one run is enough."""
+    (environment,) = tomllib.loads(tree()["agent/agent.toml"].decode())["environments"].values()
+    names = [target["name"] for target in environment["targets"]]
+    assert names.index("postgres") < names.index("compose") < names.index("consul") < names.index("nomad")
+
+
+def test_concourse_s_worker_forgets_the_socket_of_its_last_containerd(services: dict[str, dict[str, Any]]) -> None:
+    """Seen on Concourse 8.2.5: it is dialled before the new containerd listens, and the worker ends, for ever."""
+    assert services["concourse-worker"]["tmpfs"] == ["/run/containerd"]
+
+
+def test_pgadmin_lets_an_owner_in_whose_domain_is_nobody_else_s() -> None:
+    """Seen on pgAdmin 9.8: an address in `.test` is none, unless its domain is named; a setting is a line of Python."""
+    services = yaml.safe_load(tree(overlay="owner: {name: ann, email: ann@home.test}")["compose/compose.yaml"])["services"]
+    named = services["pgadmin"]["environment"]["PGADMIN_CONFIG_ALLOW_SPECIAL_EMAIL_DOMAINS"]
+    assert ast.literal_eval(named) == ["test", "home.test"]
 
 
 def test_only_the_edge_and_nomad_are_published(services: dict[str, dict[str, Any]]) -> None:

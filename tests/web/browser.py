@@ -115,7 +115,7 @@ def chromium(driver: str, program: str, port: int, profile: Path) -> Iterator[Br
 
 
 def _await_driver(address: str) -> None:
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while True:
         try:
             with urllib.request.urlopen(f"{address}/status", timeout=5):

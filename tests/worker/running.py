@@ -22,14 +22,14 @@ TOKEN = "bot-token-of-the-agent"
 FINAL = {"success", "failure", "error", "skipped"}
 
 
-def eventually(condition: Callable[[], Any], timeout: float = 20, what: str = "") -> Any:
-    """The first true answer of `condition`; fails the test when there is none in time."""
+def eventually(condition: Callable[[], Any], timeout: float = 60, what: str = "", log: Path | None = None) -> Any:
+    """The first true answer of `condition`; fails the test when there is none in time, with what `log` says then."""
     deadline = time.monotonic() + timeout
     while True:
         answer = condition()
         if answer:
             return answer
-        assert time.monotonic() < deadline, f"not in {timeout} s: {what or condition}"
+        assert time.monotonic() < deadline, f"not in {timeout} s: {what or condition}; {log.read_text() if log else ''}"
         time.sleep(0.02)
 
 
@@ -95,7 +95,7 @@ name = "{name}"
                 env={**os.environ, "PYTHONWARNINGS": "error", "PYTHONFAULTHANDLER": "1"},
             )
         if ready:
-            eventually(self.ready, what=f"ready; log: {self.log.read_text()}")
+            eventually(self.ready, what="ready", log=self.log)
 
     @property
     def pid(self) -> int:

@@ -11,19 +11,20 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
-
-import psycopg
-from psycopg import errors, sql
+from typing import TYPE_CHECKING, Any
 
 from gitops_agent.errors import AgentError, ApplyFailed, Conflict, Unavailable
 from gitops_agent.secret import mask
 from gitops_agent.targets.postgres.settings import PostgresSettings
 
+if TYPE_CHECKING:
+    import psycopg
+
 _CONNECT_SECONDS = 5
 _LOCK = 0x6769746F7073
 """Of all agents that write to one server: `gitops` in ASCII."""
-_LOST_RACES = (errors.DuplicateObject, errors.DuplicateDatabase, errors.UndefinedObject, errors.InvalidCatalogName)
+_LOST_RACES = ("42710", "42P04", "42704", "3D000")
+"""Codes of errors (PostgreSQL's Appendix A): there already is such an object, or database; there is none, of either."""
 _NOT_THERE = ("08", "53", "57")
 """Classes of errors: connection, resources, somebody stopped it. Without a class it was the connection."""
 _CONCURRENT = "tuple concurrently"
@@ -52,6 +53,8 @@ class Session:
 
     def do(self, statement: str, *values: Any) -> None:
         """A statement with `{}` for each value. What PostgreSQL takes no parameters for is quoted here."""
+        from psycopg import sql
+
         # Announced to whoever audits (and, in tests, kills) the agent: libpq's writes go unseen by Python.
         sys.audit("gitops_agent.postgres.do", statement)
         parts = [sql.Identifier(value) if isinstance(value, Name) else sql.Literal(value) for value in values]
@@ -89,6 +92,8 @@ class Server:
     @contextmanager
     def session(self, database: str = "", *, during: str = "") -> Iterator[Session]:
         """`during` names what is being written, in errors. Raises Unavailable, ApplyFailed, Conflict."""
+        import psycopg
+
         try:
             with psycopg.connect(**self._parameters(database), autocommit=True) as connection:
                 yield Session(connection, self._settings.timeout)
@@ -128,7 +133,7 @@ class Server:
 
     def _error(self, error: psycopg.Error, during: str) -> AgentError:
         said = mask(" ".join((error.diag.message_primary or str(error)).split()))
-        if isinstance(error, _LOST_RACES) or _CONCURRENT in said:
+        if error.sqlstate in _LOST_RACES or _CONCURRENT in said:
             return Conflict(f"postgres: {during or 'a look'} was overtaken: {said}")
         if not during or (error.sqlstate or "08").startswith(_NOT_THERE):
             return Unavailable(f"postgres at {self._settings.host}:{self._settings.port}: {said}")

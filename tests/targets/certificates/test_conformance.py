@@ -49,6 +49,7 @@ _BAD = {
 
 class CertificatesSubject(Subject):
     kind = "certificates"
+    kill_every = 3  # publishing is killed at each call in tests/targets/test_files.py
     first: ClassVar[Files] = _files(_FIRST)
     second: ClassVar[Files] = _files(_SECOND)
     without: ClassVar[Files] = _files({**_FIRST, "git.mini.test": ["git.mini.test"]})

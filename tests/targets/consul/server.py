@@ -64,7 +64,7 @@ class ConsulServer:
         data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         request = Request(self.url + path, data, {"X-Consul-Token": self.secret if token is None else token}, method=method)
         try:
-            with urlopen(request, timeout=10) as response:
+            with urlopen(request, timeout=60) as response:
                 return json.loads(response.read() or b"null")
         except HTTPError as error:
             with error:

@@ -37,7 +37,7 @@ class Rings:
         return self.said.pop(0)
 
     def _await(self, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while not condition():
             assert time.monotonic() < deadline, "the watch is silent"
             time.sleep(0.01)

@@ -102,7 +102,7 @@ class Contained:
 
     def running(self) -> None:
         """Waits until it is there."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not self._client.containers.list(filters={"name": self.name, "status": "running"}):
             assert time.monotonic() < deadline
             time.sleep(0.02)

@@ -105,7 +105,7 @@ class Server:
             os.sched_setaffinity(0, all_of_them)
 
     def kill(self) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while pid := self.master:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)

@@ -107,7 +107,7 @@ def test_what_cannot_be_placed_is_said_in_words(make: Make) -> None:
     made = converge(target, files)
     words = "group main cannot be placed: of 1 nodes 1 too short of memory"
     assert words in next(iter(made)).reason
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while words not in target.health().reason:
         assert time.monotonic() < deadline, target.health()
         time.sleep(0.1)

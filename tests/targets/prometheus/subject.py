@@ -27,6 +27,7 @@ class PrometheusSubject(AilingSubject):
     """`switch`, on this host, reloaded over HTTP."""
 
     kind = "prometheus"
+    kill_every = 3  # publishing is killed at each call in tests/targets/test_files.py
     publish = "switch"
     first: ClassVar[Files] = {
         "prometheus.yml": main("own", "nodes"),

@@ -78,7 +78,7 @@ class VaultServer:
         headers = {"X-Vault-Token": self.root if token is None else token}
         request = Request(f"{self.url}/v1/{path}", data, headers, method=method)
         try:
-            with urlopen(request, timeout=10) as response:
+            with urlopen(request, timeout=60) as response:
                 return json.loads(response.read() or b"null")
         except HTTPError as error:
             with error:
