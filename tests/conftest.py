@@ -16,7 +16,8 @@ import pytest
 
 from tests.canary import canary  # noqa: F401 -- a fixture for every test
 
-ROOT = Path(__file__).parent.parent
+_TESTS = Path(__file__).parent
+ROOT = _TESTS.parent
 
 pytest.register_assert_rewrite("tests.conformance.holding")
 
@@ -43,6 +44,7 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 _SLOW_SUITES = (
     "bootstrap/",
+    "cli/test_check.py",
     "cli/test_hooks.py",
     "cli/test_remote.py",
     "cli/test_rollback.py",
@@ -51,8 +53,10 @@ _SLOW_SUITES = (
     "doctor/",
     "gate/",
     "journal/test_trouble.py",
+    "plan/test_noninterference.py",
     "preview/",
     "report/",
+    "source/test_credentials.py",
     "source/test_mirror.py",
     "source/test_signatures.py",
     "stack/",
@@ -65,12 +69,29 @@ _SLOW_SUITES = (
     "targets/test_consul_template.py",
     "targets/test_files.py",
     "targets/test_promtail_and_loki.py",
+    "test_failure_modes.py",
+    "test_post_receive.py",
     "test_provisioned_recorded.py",
     "worker/test_notify.py",
     "worker/test_restoring.py",
     "worker/test_validation.py",
 )
 """What takes seconds together, though no test of theirs may be slow: script/check leaves it out, script/test has it all."""
+
+
+_LIVE_SUITES = ("live/",)
+_SERVER_SUITES = ("container/", "together/")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """What `-m` leaves out whole is not even imported: that takes as long as all unit tests."""
+    left_out = config.option.markexpr
+    for mark, suites in (("slow", _SLOW_SUITES), ("live", _LIVE_SUITES), ("server", _SERVER_SUITES)):
+        if f"not {mark}" in left_out and collection_path.is_relative_to(_TESTS):
+            name = f"{collection_path.relative_to(_TESTS)}{'/' if collection_path.is_dir() else ''}"
+            if name.startswith(suites):
+                return True
+    return None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

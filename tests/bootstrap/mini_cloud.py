@@ -5,12 +5,14 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import shutil
 import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,7 @@ import yaml
 
 from tests.bootstrap import images
 from tests.gitserver import git
-from tests.targets.compose.engine import clear, containers, names
+from tests.targets.compose.engine import clear, containers, docker, names
 
 DOMAIN = "from-zero.test"
 _WITHOUT = ("consul-template", "nomad-server", "concourse-web", "concourse-worker", "pgadmin", "grafana", "loki", "promtail")
@@ -31,6 +33,7 @@ _HOSTNAMES: tuple[dict[str, Any], ...] = (
     {"name": "metrics", "service": "prometheus", "port": 9090, "probe": "/-/healthy"},
     {"name": "deploy", "service": "gitops-agent", "port": 8555, "streaming": True, "probe": "/healthz"},
 )
+_BEGUN = re.compile(r"· +[0-9]+/[0-9]+ (.*?)  ")
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,28 @@ class MiniCloud:
 
     def bootstrap(self, *more: str) -> Ended:
         return self.run("bootstrap", str(self.clone), "--vault-keys", str(self.keys), *more)
+
+    def killed_bootstrap(self, spared: Collection[str], *, after: float) -> str:
+        """Bootstrap, killed so many seconds after it has begun a step that is not spared. The step's name; empty where it came to
+        its end without."""
+        command = self.command("bootstrap", str(self.clone), "--vault-keys", str(self.keys))
+        with subprocess.Popen(command, cwd=self._home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+            assert running.stdout is not None
+            said = []
+            for line in running.stdout:
+                said.append(line)
+                begun = _BEGUN.match(line)
+                if begun and begun[1] not in spared:
+                    time.sleep(after)
+                    running.kill()
+                    return begun[1]
+        assert running.returncode == 0, "".join(said)
+        return ""
+
+    def lose(self, service: str) -> None:
+        """Its container and all that it kept."""
+        docker("rm", "--force", f"{self.project}-{service}-1")
+        docker("volume", "rm", f"{self.project}_{service}-data")
 
     def secret(self, name: str) -> str:
         return (self.root / "agent-state/secrets" / name).read_text().strip()

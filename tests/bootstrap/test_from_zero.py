@@ -6,6 +6,7 @@ programs that cannot be installed here, are left out by values.
 
 from __future__ import annotations
 
+import random
 import shutil
 import tempfile
 import time
@@ -22,6 +23,7 @@ from tests.targets.compose.engine import docker
 pytestmark = [pytest.mark.server, pytest.mark.timeout(900)]
 _RUNNING = {"consul", "gitea", "gitops-agent", "nginx", "postgres", "prometheus", "vault"}
 _APPLIED = 60.0
+_SEED = 5
 HERE = {"name": "here", "service": "consul", "port": 8500}
 
 
@@ -39,11 +41,13 @@ def cloud(free_port: Callable[[], int]) -> Iterator[MiniCloud]:
 
 def test_a_mini_cloud_from_zero(cloud: MiniCloud) -> None:
     a_dry_run_changes_nothing(cloud)
-    from_zero_to_a_green_first_run(cloud)
+    killed_in_every_step_it_comes_to_a_green_first_run(cloud)
     a_second_time_there_is_nothing_to_do(cloud)
     every_hostname_answers_over_https(cloud)
     a_push_is_applied_and_a_revert_takes_it_back(cloud)
     a_clone_that_is_behind_is_not_gone_by(cloud)
+    what_lost_its_data_is_mended_alone(cloud, "consul")
+    what_lost_its_data_is_mended_alone(cloud, "vault")
     taken_down_nothing_but_data_is_left(cloud)
     with_its_data_destroyed_nothing_is_left(cloud)
 
@@ -56,9 +60,13 @@ def a_dry_run_changes_nothing(cloud: MiniCloud) -> None:
     assert not any(cloud.left().values())
 
 
-def from_zero_to_a_green_first_run(cloud: MiniCloud) -> None:
-    done = cloud.bootstrap()
-    assert done.status == 0, done.err + done.out
+def killed_in_every_step_it_comes_to_a_green_first_run(cloud: MiniCloud) -> None:
+    """Failure mode 64. Whatever a step that is killed has begun, or left running, the next run goes on from there."""
+    moments = random.Random(_SEED)
+    killed: list[str] = []
+    while step := cloud.killed_bootstrap(killed, after=moments.uniform(0, 1)):
+        killed.append(step)
+    assert {"secrets", "files and containers", "consul", "vault", "gitea", "agent", "first run"} <= set(killed)
     assert set(cloud.containers()) == _RUNNING
     assert cloud.status(cloud.head) == "success"
 
@@ -102,6 +110,18 @@ def a_clone_that_is_behind_is_not_gone_by(cloud: MiniCloud) -> None:
     assert f"what counts is {newest[:10]}: going by that" in done.out
     assert ":8300" in cloud.ask("here", "/v1/status/leader").json
     assert cloud.main() == newest
+    git("reset", "--quiet", "--hard", newest, at=cloud.clone)
+
+
+def what_lost_its_data_is_mended_alone(cloud: MiniCloud, service: str) -> None:
+    before = cloud.containers()
+    cloud.lose(service)
+    done = cloud.bootstrap()
+    assert done.status == 0, done.err + done.out
+    after = cloud.containers()
+    assert {name for name in before if before[name] != after.get(name)} <= {service, "gitops-agent"}
+    applied(cloud, cloud.push({**cloud.values, "hostnames": [*cloud.values["hostnames"], {**HERE, "name": f"after-{service}"}]}))
+    assert ":8300" in cloud.ask(f"after-{service}", "/v1/status/leader").json
 
 
 def taken_down_nothing_but_data_is_left(cloud: MiniCloud) -> None:
