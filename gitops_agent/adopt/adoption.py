@@ -34,12 +34,13 @@ _NOT_THERE = (126, 127)
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the operator says beforehand. `addresses` and `credentials` (files) by system."""
+    """What the operator says beforehand. `addresses`, `credentials` (files) and `users` (names) by system."""
 
     project: str = ""
     environment: str = ""
     addresses: Mapping[str, str] = field(default_factory=dict)
     credentials: Mapping[str, Path] = field(default_factory=dict)
+    users: Mapping[str, str] = field(default_factory=dict)
 
 
 def take(wishes: Wishes) -> Taken:
@@ -59,7 +60,7 @@ def take(wishes: Wishes) -> Taken:
             scene, sorted_, reaching, wishes.credentials, lambda name, tool: _has(engine, name, tool), _try, left
         )
         tables = [*(described.of(area) for area in laid), described.project(whole, laid)]
-    held = [*systems.describe(scene, reaching, wishes.credentials, environment, left)]
+    held = [*systems.describe(scene, reaching, wishes.credentials, wishes.users, environment, left)]
     tables += [one.table for one in held]
     contents = {**{area.name: area.files for area in laid}, "compose": whole.files, **{one.table.name: one.files() for one in held}}
     found = SecretsFound(left)

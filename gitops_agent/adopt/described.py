@@ -51,12 +51,13 @@ class Described:
 
 
 def assembled(entries: Sequence[Entry]) -> dict[str, bytes]:
-    """By path."""
+    """By path. What several entries say with the same key of a file are lists, which become one."""
     files: dict[str, bytes] = {}
     tables: dict[str, dict[str, Any]] = {}
     for part in (part for entry in entries for part in entry.parts):
         if part.key:
-            tables.setdefault(part.file, {})[part.key] = part.value
+            table = tables.setdefault(part.file, {})
+            table[part.key] = [*table[part.key], *part.value] if part.key in table else part.value
         else:
             files[part.file] = part.value if isinstance(part.value, bytes) else str(part.value).encode()
     return files | {file: _dumped(table) for file, table in tables.items()}

@@ -44,6 +44,12 @@ def adopt(
     consul_token: Annotated[Path | None, typer.Option("--consul-token", metavar="FILE", help="Lets it read Consul.")] = None,
     vault_token: Annotated[Path | None, typer.Option("--vault-token", metavar="FILE", help="Lets it read Vault.")] = None,
     nomad_token: Annotated[Path | None, typer.Option("--nomad-token", metavar="FILE", help="Lets it read Nomad.")] = None,
+    concourse_password: Annotated[
+        Path | None, typer.Option("--concourse-password", metavar="FILE", help="Of a local user: lets it read pipelines.")
+    ] = None,
+    concourse_user: Annotated[
+        str, typer.Option("--concourse-user", metavar="NAME", help="That user; the one of team main unless given.")
+    ] = "",
     grafana_password: Annotated[
         Path | None, typer.Option("--grafana-password", metavar="FILE", help="Of an administrator: lets a run reload provisioning.")
     ] = None,
@@ -69,10 +75,15 @@ def adopt(
         return _migrate(path.absolute(), environment, migrate)
     place = Place(path.absolute(), state.absolute(), (secrets or state / "secrets").absolute())
     check_empty(place.repository)
-    credentials = {"consul": consul_token, "vault": vault_token, "nomad": nomad_token, "grafana": grafana_password}
+    credentials = {
+        "consul": consul_token,
+        "vault": vault_token,
+        "nomad": nomad_token,
+        "concourse": concourse_password,
+        "grafana": grafana_password,
+    }
     known = {name: file.absolute() for name, file in credentials.items() if file}
-    known = {name: file.absolute() for name, file in credentials.items() if file}
-    wishes = Wishes(project, environment, _addresses(address or []), known)
+    wishes = Wishes(project, environment, _addresses(address or []), known, {"concourse": concourse_user})
     console = Console()
     with console.waiting("looking at what runs"):
         taken = take(wishes)

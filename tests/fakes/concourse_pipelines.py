@@ -62,10 +62,13 @@ class Pipeline:
     public: bool = False
     archived: bool = False
     place: int = 0
+    parent_job: int = 0
+    """Number of the job whose `set_pipeline` step has set it."""
 
     def row(self) -> Json:
         row = {"id": self.number, "name": self.name, "paused": self.paused, "public": self.public, "archived": self.archived}
         shown = {name: self.config[name] for name in ("groups", "display", "user_data") if name in self.config}
+        row |= {"parent_job_id": self.parent_job} if self.parent_job else {}
         return {**row, "team_name": self.team, "last_updated": 1795477890, **shown}
 
 

@@ -11,19 +11,20 @@ from gitops_agent.adopt.left import Left
 from gitops_agent.api import Api
 from gitops_agent.secret.files import read_secret
 
-_HEADERS = {"consul": "X-Consul-Token", "vault": "X-Vault-Token", "nomad": "X-Nomad-Token"}
+_HEADERS: Mapping[str, str] = {"consul": "X-Consul-Token", "vault": "X-Vault-Token", "nomad": "X-Nomad-Token"}
 _TIMEOUT = 30.0
 
 
 class Source:
     """Use as a context manager. Raises Unavailable where the token cannot be read, or may not."""
 
-    def __init__(self, name: str, address: str, token_file: Path | None, left: Left) -> None:
+    def __init__(self, name: str, address: str, credential: Path | None, left: Left) -> None:
+        """`credential` is a file with a token; for a system that people log in to, with a password."""
         self.name = name
         self.address = address
         self.left = left
-        self._token_file = token_file
-        headers = {_HEADERS[name]: read_secret(token_file)} if token_file else None
+        self.credential = credential
+        headers = {_HEADERS[name]: read_secret(credential)} if credential and name in _HEADERS else None
         self._api = Api(name, address, headers=headers, timeout=_TIMEOUT)
 
     def __enter__(self) -> Self:
@@ -35,7 +36,7 @@ class Source:
     @property
     def settings(self) -> dict[str, Any]:
         """What every target of it has in agent.toml."""
-        return {"address": self.address, **({"token_file": self._token_file} if self._token_file else {})}
+        return {"address": self.address, **({"token_file": self.credential} if self.credential else {})}
 
     def get(self, path: str, *, method: str = "GET", params: Mapping[str, str | int] | None = None) -> Any:
         """The parsed answer, None where there is no such thing, or the system has no such part."""
