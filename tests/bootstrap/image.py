@@ -14,7 +14,25 @@ from pathlib import Path
 
 _LIBRARY = re.compile(r"(/\S+) \(0x")
 _APPLETS = (
-    *("cat", "chmod", "chown", "env", "grep", "id", "kill", "ls", "mkdir", "mv", "rm", "sleep", "su", "test", "tr", "true"),
+    *(
+        "cat",
+        "chmod",
+        "chown",
+        "env",
+        "grep",
+        "id",
+        "kill",
+        "ls",
+        "mkdir",
+        "mv",
+        "rm",
+        "sleep",
+        "su",
+        "test",
+        "touch",
+        "tr",
+        "true",
+    ),
     "whoami",
 )
 _USERS = {"root": 0, "nginx": 101, "postgres": 999, "git": 1000}

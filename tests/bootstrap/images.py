@@ -110,6 +110,21 @@ def _agent(tag: str) -> None:
         image.make(tag, entrypoint=["python3", "-m", "gitops_agent"], environment=["PYTHONUNBUFFERED=1"])
 
 
+def _pgadmin(tag: str) -> None:
+    """Its packages with the Python of this host, where the official image has them."""
+    image = Image()
+    packages = Path(_python(image))
+    installed = ROOT / ".cache/servers/pgadmin/lib" / packages.parent.name / "site-packages"
+    assert installed.is_dir(), "pgAdmin is not here: script/servers installs it"
+    image.tree(installed, "/packages", without=["pip", "documents", "pgadmin4"])
+    image.tree(installed / "pgadmin4", "/packages/pgadmin4", without=["docs", "translations", "tests", "sbom.json"])
+    image.link("/pgadmin4", "/packages/pgadmin4")
+    image.link("/venv/bin/python3", "/bin/python3")
+    image.directory("/var/lib/pgadmin")
+    image.text("/entrypoint.sh", (Path(__file__).parent / "pgadmin.sh").read_text(), 0o755)
+    image.make(tag, entrypoint=["/entrypoint.sh"], environment=["PYTHONPATH=/packages", "PYTHONDONTWRITEBYTECODE="])
+
+
 def _gitea(tag: str) -> None:
     image = Image()
     _python(image)
@@ -139,6 +154,7 @@ def _python(image: Image) -> str:
 
 
 _MAKERS: Mapping[str, Callable[[str], None]] = {
+    "pgadmin": _pgadmin,
     "vault": _vault,
     "agent": _agent,
     "gitea": _gitea,

@@ -12,11 +12,12 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import yaml
 
@@ -25,11 +26,13 @@ from tests.gitserver import git
 from tests.targets.compose.engine import clear, containers, docker, names
 
 DOMAIN = "from-zero.test"
-_WITHOUT = ("consul-template", "nomad-server", "concourse-web", "concourse-worker", "pgadmin", "grafana", "loki", "promtail")
+OWNER = f"ann@{DOMAIN}"
+_WITHOUT = ("consul-template", "nomad-server", "concourse-web", "concourse-worker", "grafana", "loki", "promtail")
 _HOSTNAMES: tuple[dict[str, Any], ...] = (
     {"name": "git", "service": "gitea", "port": 3000, "body": 0, "streaming": True, "probe": "/api/healthz"},
     {"name": "consul", "service": "consul", "port": 8500, "streaming": True, "probe": "/v1/status/leader"},
     {"name": "vault", "service": "vault", "port": 8200, "probe": "/v1/sys/health"},
+    {"name": "pgadmin", "service": "pgadmin", "port": 80, "probe": "/misc/ping"},
     {"name": "metrics", "service": "prometheus", "port": 9090, "probe": "/-/healthy"},
     {"name": "deploy", "service": "gitops-agent", "port": 8555, "streaming": True, "probe": "/healthz"},
 )
@@ -56,6 +59,7 @@ class MiniCloud:
         self.values: dict[str, Any] = {
             "project": name,
             "root": str(self.root),
+            "owner": {"name": "admin1", "email": OWNER},
             "images": tags,
             "without": list(_WITHOUT),
             "features": {"openbao": True},
@@ -118,17 +122,19 @@ class MiniCloud:
 
     def ask(self, name: str, path: str = "/", token: str = "") -> Answer:
         """Through nginx, with a certificate for the name that the mini-cloud's own CA has signed."""
+        with self.browser(name) as browser:
+            return browser.ask(path, {"Authorization": f"token {token}"} if token else {})
+
+    @contextmanager
+    def browser(self, name: str) -> Iterator[Browser]:
+        """At one hostname."""
         context = ssl.create_default_context(cafile=str(self.root / "certificates/current/ca.pem"))
         host = f"{name}.{DOMAIN}"
-        connection = http.client.HTTPSConnection(host, context=context, timeout=30)
-        plain = socket.create_connection(("127.0.0.1", self.https), timeout=30)
+        connection = http.client.HTTPSConnection(host, context=context, timeout=60)
+        plain = socket.create_connection(("127.0.0.1", self.https), timeout=60)
         connection.sock = context.wrap_socket(plain, server_hostname=host)
-        try:
-            connection.request("GET", path, headers={"Authorization": f"token {token}"} if token else {})
-            response = connection.getresponse()
-            return Answer(response.status, response.read())
-        finally:
-            connection.close()
+        with closing(connection):
+            yield Browser(connection, f"https://{host}:{self.https}/")
 
     def git(self, *arguments: str, at: Path | None = None) -> None:
         """As the owner, over HTTPS through nginx."""
@@ -178,6 +184,28 @@ class Answer:
     @property
     def json(self) -> Any:
         return json.loads(self.body)
+
+
+class Browser:
+    """Keeps its cookies, and says where it comes from. As long as the server keeps the connection."""
+
+    def __init__(self, connection: http.client.HTTPSConnection, address: str) -> None:
+        self._connection = connection
+        self._address = address
+        self._cookies: dict[str, str] = {}
+
+    def ask(self, path: str, headers: Mapping[str, str] | None = None, *, form: Mapping[str, str] | None = None) -> Answer:
+        """With a form it is posted."""
+        cookies = {"Cookie": "; ".join(f"{name}={value}" for name, value in self._cookies.items())} if self._cookies else {}
+        kind = {"Referer": self._address}
+        kind |= {} if form is None else {"Content-Type": "application/x-www-form-urlencoded"}
+        body = None if form is None else urlencode(form)
+        self._connection.request("GET" if form is None else "POST", path, body, {**(headers or {}), **cookies, **kind})
+        response = self._connection.getresponse()
+        for said in response.headers.get_all("Set-Cookie") or ():
+            name, _, value = said.partition(";")[0].partition("=")
+            self._cookies[name] = value
+        return Answer(response.status, response.read())
 
 
 @contextmanager

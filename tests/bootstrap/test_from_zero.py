@@ -7,6 +7,7 @@ programs that cannot be installed here, are left out by values.
 from __future__ import annotations
 
 import random
+import re
 import shutil
 import tempfile
 import time
@@ -16,12 +17,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.bootstrap.mini_cloud import MiniCloud, mini_cloud
+from tests.bootstrap.mini_cloud import OWNER, MiniCloud, mini_cloud
 from tests.gitserver import git
 from tests.targets.compose.engine import docker
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(900)]
-_RUNNING = {"consul", "gitea", "gitops-agent", "nginx", "postgres", "prometheus", "vault"}
+_RUNNING = {"consul", "gitea", "gitops-agent", "nginx", "pgadmin", "postgres", "prometheus", "vault"}
 _APPLIED = 60.0
 _SEED = 5
 HERE = {"name": "here", "service": "consul", "port": 8500}
@@ -44,6 +45,7 @@ def test_a_mini_cloud_from_zero(cloud: MiniCloud) -> None:
     killed_in_every_step_it_comes_to_a_green_first_run(cloud)
     a_second_time_there_is_nothing_to_do(cloud)
     every_hostname_answers_over_https(cloud)
+    pgadmin_shows_its_owner_the_server(cloud)
     a_push_is_applied_and_a_revert_takes_it_back(cloud)
     a_clone_that_is_behind_is_not_gone_by(cloud)
     what_lost_its_data_is_mended_alone(cloud, "consul")
@@ -88,6 +90,23 @@ def every_hostname_answers_over_https(cloud: MiniCloud) -> None:
     assert cloud.ask("vault", "/v1/sys/seal-status").json["sealed"] is False
     assert cloud.ask("metrics", "/api/v1/status/buildinfo").json["status"] == "success"
     assert cloud.ask("deploy", "/healthz").status == 200
+    assert cloud.ask("pgadmin", "/misc/ping").body == b"PING"
+
+
+def pgadmin_shows_its_owner_the_server(cloud: MiniCloud) -> None:
+    """It lets nobody in whose address it takes for none, as in domains that are nobody else's."""
+    with cloud.browser("pgadmin") as browser:
+        page = browser.ask("/login")
+        token = re.search(r'csrfToken"?: "([^"]+)"', page.body.decode())
+        assert token, page.body
+        owner = {"email": OWNER, "password": cloud.secret("pgadmin-admin"), "csrf_token": token[1]}
+        assert browser.ask("/authenticate/login", form=owner).status == 302
+        headers = {"X-pgA-CSRFToken": token[1]}
+        said = browser.ask("/browser/server_group/nodes/", headers)
+        assert said.status == 200, said.body
+        (group,) = said.json["data"]
+        (server,) = browser.ask(f"/browser/server/nodes/{group['_id']}/", headers).json["result"]
+    assert (group["label"], server["label"]) == ("Servers", f"PostgreSQL of {cloud.project}")
 
 
 def a_push_is_applied_and_a_revert_takes_it_back(cloud: MiniCloud) -> None:
