@@ -43,17 +43,13 @@ class Api:
         timeout: float = 30,
         ca_file: Path | None = None,
     ) -> None:
-        import requests
-
         self.system = system
         """How errors name it: `gitea`, `concourse` …"""
         self.url = url.rstrip("/")
+        self._headers = headers or {}
         self._timeout = timeout
-        self._session = requests.Session()
-        self._session.trust_env = False  # proxies and ~/.netrc of whoever started the agent would send tokens elsewhere
-        self._session.headers.update(headers or {})
-        if ca_file is not None:
-            self._session.verify = str(ca_file)
+        self._ca_file = ca_file
+        self._begun: requests.Session | None = None
 
     def call(
         self,
@@ -135,7 +131,20 @@ class Api:
         return True
 
     def close(self) -> None:
-        self._session.close()
+        if self._begun is not None:
+            self._begun.close()
+
+    @property
+    def _session(self) -> requests.Session:
+        if self._begun is None:
+            import requests
+
+            self._begun = requests.Session()
+            self._begun.trust_env = False  # proxies and ~/.netrc of whoever started the agent would send tokens elsewhere
+            self._begun.headers.update(self._headers)
+            if self._ca_file is not None:
+                self._begun.verify = str(self._ca_file)
+        return self._begun
 
 
 def _json(response: requests.Response) -> Any:

@@ -45,6 +45,8 @@ def check(
     folder named as a kind (nginx/, nomad-apps/) is of that kind, any other is `files`. With --programs it says what could not be
     told here, too. Made for git hooks and CI: exits with 1 when something is wrong.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     from gitops_agent.cli import kinds
     from gitops_agent.cli.bench import Bench
 
@@ -54,9 +56,10 @@ def check(
         kind = f" ({finding.kind})" if finding.kind != finding.target else ""
         return f"{finding.environment}/{finding.target}{kind}" if finding.target else finding.environment or "files"
 
-    with Bench(path, options.settings(config) if config else None, programs=programs) as bench:
-        findings = bench.leaks() if programs else []
-        findings += [finding for name in bench.environments(environment) for finding in bench.check(name)]
+    with Bench(path, options.settings(config) if config else None, programs=programs) as bench, ThreadPoolExecutor(1) as beside:
+        leaks = beside.submit(bench.leaks) if programs else None  # rendering, which comes first, is another process' work
+        findings = [finding for name in bench.environments(environment) for finding in bench.check(name)]
+        findings = [*(leaks.result() if leaks else ()), *findings]
     console = Console()
     if as_json:
         console.json([finding.to_json() for finding in findings])

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gitops_agent import metrics
 from gitops_agent.errors import ApplyFailed, InvalidRevision, Unavailable
 from gitops_agent.file_target import FileTarget, commands, tree
 from gitops_agent.file_target.publisher import Found
@@ -202,6 +201,8 @@ class Certificates(FileTarget):
         return Health(HealthStatus.HEALTHY, "; ".join(self._warnings)) if self._warnings else HEALTHY
 
     def _say(self, warnings: tuple[str, ...], ends: Mapping[str, datetime]) -> None:
+        from gitops_agent import metrics
+
         for warning in warnings:
             if warning not in self._warnings:
                 _log.warning(warning, extra={"target": self.name})

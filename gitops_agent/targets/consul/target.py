@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from gitops_agent import metrics
 from gitops_agent.errors import InvalidRevision
 from gitops_agent.model import HEALTHY, Action, Batch, Change, Files, Health, HealthStatus, Resource, State
 from gitops_agent.plan import Plan
@@ -69,6 +68,8 @@ class Consul(Target):
         return state
 
     def observe(self, desired: State) -> State:
+        from gitops_agent import metrics
+
         self.settings.refuse_others(desired)
         record = self._ownership.look()
         owned = frozenset(filter(self.settings.allows, record.names))

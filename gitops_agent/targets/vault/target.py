@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from gitops_agent import metrics
 from gitops_agent.adopted import Adopted
 from gitops_agent.errors import InvalidRevision
 from gitops_agent.model import HEALTHY, Action, Batch, Change, Files, Health, Resource, State
@@ -68,6 +67,8 @@ class Vault(Target):
         return state
 
     def observe(self, desired: State) -> State:
+        from gitops_agent import metrics
+
         self.settings.refuse_others(desired)
         if self.settings.unseal_keys_file is not None:  # the one thing that looking changes: nothing can be seen before
             self._client.unseal(self.settings.unseal_keys_file)

@@ -16,7 +16,6 @@ from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from gitops_agent import metrics
 from gitops_agent.declared import Declaration, declared
 from gitops_agent.errors import ApplyFailed, Conflict, InvalidRevision
 from gitops_agent.model import Action, Change, Files, Resource
@@ -185,6 +184,8 @@ class Tokens(ResourceType):
         return Note({**note, "accessor": str(found["accessor"])})
 
     def _measure(self, ends: Mapping[str, float]) -> None:
+        from gitops_agent import metrics
+
         for name, end in ends.items():
             metrics.token_expiry.labels(*self._labels, name).set(end)
         for name in self._ends.keys() - ends.keys():
