@@ -50,6 +50,7 @@ class FirstRun(Step):
 
     name = "first run"
     patience = 60
+    alone = False
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground

@@ -21,6 +21,8 @@ class Step(ABC):
     name: str
     patience: ClassVar[float] = 0
     """Seconds that its system may take until it answers: it may have been started a moment ago."""
+    alone: ClassVar[bool] = True
+    """Whether no agent may be at work meanwhile."""
 
     @abstractmethod
     def missing(self) -> str:
@@ -51,15 +53,17 @@ def look_at(steps: Sequence[Step]) -> Iterator[Look]:
 
 def climb(steps: Sequence[Step], begin: Callable[[], None], doing: Callable[[str, str], AbstractContextManager[None]]) -> int:
     """Carries out what is missing, in order, and looks again after each. Gives how many there were. `begin` is called before the
-    first; `doing` is around each one, with its name and what is missing. Raises what stopped it."""
+    first that has to be alone; `doing` is around each one, with its name and what is missing. Raises what stopped it."""
     done = 0
+    begun = False
     for step in steps:
         missing = _patiently(step)
         with doing(step.name, missing):
             if not missing:
                 continue
-            if not done:
+            if step.alone and not begun:
                 begin()
+                begun = True
             done += 1
             step.do()
             if left := _patiently(step):

@@ -47,6 +47,24 @@ def test_only_what_is_missing_is_done_and_the_environment_taken_once(tmp_path: P
     assert taken == ["taken"]
 
 
+class _Patience(_Mark):
+    """What waits for the agent."""
+
+    alone = False
+
+
+def test_whoever_only_waits_for_the_agent_lets_it_work(tmp_path: Path) -> None:
+    """Seen live: a first run that was not green yet was waited for with the agent stopped, for as long as it takes."""
+    taken: list[str] = []
+    (tmp_path / "a").touch()
+    assert climb([_Mark("a", tmp_path / "a"), _Patience("b", tmp_path / "b")], lambda: taken.append("taken"), _silently) == 1
+    assert taken == []
+    (tmp_path / "b").unlink()
+    (tmp_path / "a").unlink()
+    assert climb([_Mark("a", tmp_path / "a"), _Patience("b", tmp_path / "b")], lambda: taken.append("taken"), _silently) == 2
+    assert taken == ["taken"]
+
+
 def test_in_a_pipe_every_step_has_lines_with_its_number(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a").touch()
     series = [_Mark("a", tmp_path / "a"), _Mark("b", tmp_path / "b"), _Mark("c", tmp_path / "c", works=False)]
