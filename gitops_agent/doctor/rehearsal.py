@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gitops_agent.doctor.finding import Finding, Findings
-from gitops_agent.errors import AgentError
+from gitops_agent.errors import AgentError, UnsafePlan
 from gitops_agent.model import HealthStatus, Revision, Run, Value
 from gitops_agent.reconcile import Progress, Reconciler
 from gitops_agent.reconcile.planning import TargetPlan
@@ -70,7 +70,8 @@ def _target(target: Target, planned: TargetPlan | None) -> Finding:
     """Could it be read, with all its secrets, and is it well? Without a plan only the latter is known."""
     remedy = "gitops-agent plan; what is said below of the system"
     try:
-        if planned is not None and planned.error is not None:
+        # Whether a plan is safe depends on what was applied before, which is in the agent's own state and not in the one made here.
+        if planned is not None and planned.error is not None and not isinstance(planned.error, UnsafePlan):
             raise planned.error
         health = target.health()
     except AgentError as error:

@@ -21,8 +21,8 @@ def full_name(source: str) -> str:
 def commit_page(settings: EnvironmentSettings, sha: str) -> str:
     """Address of a commit in Gitea's own pages, empty where there is no Gitea to link to."""
     source = settings.source
-    if settings.gitea:
-        return f"{settings.gitea.rstrip('/')}/{quote(full_name(source))}/commit/{quote(sha)}"
+    if gitea := settings.gitea_pages or settings.gitea:
+        return f"{gitea.rstrip('/')}/{quote(full_name(source))}/commit/{quote(sha)}"
     if source.startswith(("http://", "https://")):
         return f"{source.rstrip('/').removesuffix('.git')}/commit/{quote(sha)}"
     return ""

@@ -41,3 +41,8 @@ def test_full_name(source: str) -> None:
 def test_commit_page(source: str, gitea: str, page: str) -> None:
     settings = EnvironmentSettings(source=source, gitea=gitea, webhook_secret_file=Path("unused"))
     assert commit_page(settings, "abc") == page
+
+
+def test_people_may_reach_gitea_elsewhere_than_the_agent_does() -> None:
+    settings = EnvironmentSettings(source="http://gitea:3000/ops/config.git", gitea_pages="https://git.example.org")
+    assert commit_page(settings, "abc") == "https://git.example.org/ops/config/commit/abc"
