@@ -41,6 +41,8 @@ class Subject(ABC):
     """Folders by the name of what is wrong with them. `parse` or `observe` must raise InvalidRevision, naming the file."""
     kill_every: ClassVar[int] = 1
     """Kill at each of so many external calls. More than one only where the same code is killed at each call elsewhere."""
+    excused: ClassVar[str] = "(nothing)"
+    """What the system may say on a busy host, in vain for once: a run that is not killed fails of it, and the next one mends it."""
     patience: ClassVar[float] = 30
     """Seconds until the system must be healthy after an apply."""
 
