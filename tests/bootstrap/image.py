@@ -14,26 +14,8 @@ from pathlib import Path
 
 _LIBRARY = re.compile(r"(/\S+) \(0x")
 _APPLETS = (
-    *(
-        "cat",
-        "chmod",
-        "chown",
-        "env",
-        "grep",
-        "id",
-        "kill",
-        "ls",
-        "mkdir",
-        "mv",
-        "rm",
-        "sleep",
-        "su",
-        "test",
-        "touch",
-        "tr",
-        "true",
-    ),
-    "whoami",
+    *("cat", "chmod", "chown", "env", "grep", "id", "kill", "ls", "mkdir", "mv", "rm", "sleep", "su", "test", "touch", "tr"),
+    *("true", "whoami"),
 )
 _USERS = {"root": 0, "nginx": 101, "postgres": 999, "git": 1000}
 

@@ -11,7 +11,7 @@ from gitops_agent.adopt.left import Left
 from gitops_agent.api import Api
 from gitops_agent.secret.files import read_secret
 
-_HEADERS: Mapping[str, str] = {"consul": "X-Consul-Token", "vault": "X-Vault-Token", "nomad": "X-Nomad-Token"}
+_HEADERS = {"consul": "X-Consul-Token", "vault": "X-Vault-Token", "nomad": "X-Nomad-Token"}
 _TIMEOUT = 30.0
 
 
