@@ -23,6 +23,8 @@ class Step(ABC):
     """Seconds that its system may take until it answers: it may have been started a moment ago."""
     alone: ClassVar[bool] = True
     """Whether no agent may be at work meanwhile."""
+    tell: Callable[[str], None] = staticmethod(lambda _: None)
+    """Says on the way what is so now, in words; `climb` sets it."""
 
     @abstractmethod
     def missing(self) -> str:
@@ -51,14 +53,18 @@ def look_at(steps: Sequence[Step]) -> Iterator[Look]:
             yield Look(step.name, "", mask(str(error)))
 
 
-def climb(steps: Sequence[Step], begin: Callable[[], None], doing: Callable[[str, str], AbstractContextManager[None]]) -> int:
+Doing = Callable[[str, str], AbstractContextManager[Callable[[str], None]]]
+"""Is around each step, with its name and what is missing; gives what says on the way how it goes."""
+
+
+def climb(steps: Sequence[Step], begin: Callable[[], None], doing: Doing) -> int:
     """Carries out what is missing, in order, and looks again after each. Gives how many there were. `begin` is called before the
-    first that has to be alone; `doing` is around each one, with its name and what is missing. Raises what stopped it."""
+    first that has to be alone. Raises what stopped it."""
     done = 0
     begun = False
     for step in steps:
         missing = _patiently(step)
-        with doing(step.name, missing):
+        with doing(step.name, missing) as step.tell:
             if not missing:
                 continue
             if step.alone and not begun:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gitops_agent.bootstrap import consul, vault
-from gitops_agent.bootstrap.agent import AgentStarted, FirstRun
+from gitops_agent.bootstrap.agent import AgentStarted, FirstRun, status
 from gitops_agent.bootstrap.applied import Applied, reached
 from gitops_agent.bootstrap.config_repo import ConfigRepo
 from gitops_agent.bootstrap.gitea import GiteaPeople
@@ -43,7 +43,7 @@ def steps(ground: Ground, *, agent: bool = True) -> list[Step]:
         found.append(Applied(ground, "gitea", lambda one: _gitea(ground, one)))
     if has("gitea") and has("concourse-web"):
         found.append(TaskImage(ground))
-    return [*found, *([AgentStarted(ground), FirstRun(ground)] if agent else [])]
+    return [*found, *([AgentStarted(ground), FirstRun(lambda: status(ground))] if agent else [])]
 
 
 def unsealing(ground: Ground) -> list[Step]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -32,19 +32,24 @@ class Climbing:
         self._line(look.name, said, mark=not look.missing and not look.unknown)
 
     @contextmanager
-    def doing(self, name: str, missing: str) -> Iterator[None]:
-        """Raises what the step raises, after it was said whose it is."""
+    def doing(self, name: str, missing: str) -> Iterator[Callable[[str], None]]:
+        """Yields what says how it goes, in a line of its own. Raises what the step raises, after it was said whose it is."""
         from gitops_agent import moments
 
         if not missing:
-            yield
+            yield self._console.text
             self._line(name, "done", mark=True)
             return
-        self._console.text(f"· {self._head(self._step + 1, name)}  {missing}")
+        head = self._head(self._step + 1, name)
+
+        def tell(said: str) -> None:
+            self._console.text(f"· {head}  {said}")
+
+        tell(missing)
         began = time.monotonic()
         try:
             with self._moving(name):
-                yield
+                yield tell
         except AgentError:
             self._line(name, f"after {moments.duration(time.monotonic() - began)}", mark=False)
             raise

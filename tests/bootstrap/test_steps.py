@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from gitops_agent.bootstrap import Blueprint, Ground, Step, climb, look_at
+from gitops_agent.bootstrap.agent import FirstRun
 from gitops_agent.bootstrap.made_secrets import MadeSecrets
 from gitops_agent.cli.climbing import Climbing
 from gitops_agent.cli.console import Console
@@ -33,8 +34,8 @@ class _Mark(Step):
 
 
 @contextmanager
-def _silently(name: str, missing: str) -> Iterator[None]:
-    yield
+def _silently(name: str, missing: str) -> Iterator[Callable[[str], None]]:
+    yield lambda said: None
 
 
 def test_only_what_is_missing_is_done_and_the_environment_taken_once(tmp_path: Path) -> None:
@@ -74,6 +75,23 @@ def test_in_a_pipe_every_step_has_lines_with_its_number(tmp_path: Path, capsys: 
     lines = [" ".join(re.sub(r"\d+ m?s$", "TIME", line).split()) for line in said.out.splitlines()]
     assert lines == ["✓ 1/3 a done", "· 2/3 b no b", "✓ 2/3 b TIME", "· 3/3 c no c", "✗ 3/3 c after TIME"]
     assert said.err == ""
+
+
+def test_a_first_run_that_goes_on_to_fail_is_said_and_not_waited_for() -> None:
+    """Seen live: no worker was up, the status said so after two minutes, and bootstrap after fifteen."""
+    messages = iter(["waits for postgres", "nomad: example: no node can take it"])
+    said: dict[str, object] = {}
+
+    def status() -> dict[str, object]:
+        said.update(message=next(messages, "nomad: example: no node can take it"), outcome="failure", head="a")
+        return said
+
+    told: list[str] = []
+    step = FirstRun(status, red=1)
+    step.tell = told.append
+    with pytest.raises(ApplyFailed, match="not green: nomad: example: no node can take it; the agent keeps trying"):
+        step.do()
+    assert told == ["waits for postgres", "nomad: example: no node can take it"]
 
 
 def test_a_step_that_mended_nothing_is_no_success(tmp_path: Path) -> None:
