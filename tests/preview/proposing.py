@@ -78,14 +78,14 @@ class Proposals:
         assert len(own) < 2, own
         return own[0] if own else ""
 
-    def says(self, number: int, text: str, timeout: float = 30) -> str:
+    def says(self, number: int, text: str, timeout: float = 60) -> str:
         eventually(lambda: text in self.comment(number), timeout, what=f"{text!r} in: {self.comment(number)}\n{self.log()[-3000:]}")
         return self.comment(number)
 
     def plan(self, sha: str) -> list[tuple[str, str]]:
         return self.agent.gitea.statuses(REPOSITORY, sha, "gitops/plan")
 
-    def is_(self, sha: str, state: str, timeout: float = 30) -> str:
+    def is_(self, sha: str, state: str, timeout: float = 60) -> str:
         """Waits for the state of the plan's status; its words."""
         eventually(
             lambda: self.plan(sha) and self.plan(sha)[-1][0] == state, timeout, what=f"{self.plan(sha)} {self.log()[-3000:]}"
