@@ -75,7 +75,7 @@ class FirstRun(Step):
         """Waits, and tells what the agent says meanwhile. Raises ApplyFailed with that when it is not green in time, or goes on
         to fail in the same way."""
         now = time.monotonic()
-        deadline, said, since = now + _GREEN, "", now
+        deadline, said, since = now + _GREEN, self._missing(), now
         while missing := self._missing():
             now = time.monotonic()
             if missing != said:

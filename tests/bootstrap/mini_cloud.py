@@ -120,6 +120,16 @@ class MiniCloud:
     def secret(self, name: str) -> str:
         return (self.root / "agent-state/secrets" / name).read_text().strip()
 
+    def put_secret(self, name: str, value: str) -> None:
+        (self.root / "agent-state/secrets" / name).write_text(value)
+
+    def agent(self, *arguments: str) -> Ended:
+        """What the agent's own program says, asked in its container."""
+        command = ["docker", "exec", f"{self.project}-agent-gitops-agent-1", "gitops-agent", *arguments]
+        command += ["--config", str(self.root / "agent/agent.toml")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        return Ended(done.returncode, done.stdout, done.stderr)
+
     def ask(self, name: str, path: str = "/", token: str = "") -> Answer:
         """Through nginx, with a certificate for the name that the mini-cloud's own CA has signed."""
         with self.browser(name) as browser:

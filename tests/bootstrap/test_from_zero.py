@@ -48,6 +48,7 @@ def test_a_mini_cloud_from_zero(cloud: MiniCloud) -> None:
     pgadmin_shows_its_owner_the_server(cloud)
     a_push_is_applied_and_a_revert_takes_it_back(cloud)
     a_clone_that_is_behind_is_not_gone_by(cloud)
+    a_password_that_changes_is_taken_by_one_run(cloud)
     what_lost_its_data_is_mended_alone(cloud, "consul")
     what_lost_its_data_is_mended_alone(cloud, "vault")
     taken_down_nothing_but_data_is_left(cloud)
@@ -130,6 +131,19 @@ def a_clone_that_is_behind_is_not_gone_by(cloud: MiniCloud) -> None:
     assert ":8300" in cloud.ask("here", "/v1/status/leader").json
     assert cloud.main() == newest
     git("reset", "--quiet", "--hard", newest, at=cloud.clone)
+
+
+def a_password_that_changes_is_taken_by_one_run(cloud: MiniCloud) -> None:
+    """Seen live: the role that PostgreSQL's image had made was taken for somebody else's."""
+    before = cloud.containers()
+    cloud.put_secret("pgadmin-database", changed := uuid.uuid4().hex)
+    done = cloud.agent("sync", "mini-cloud")
+    assert done.status == 0, done.err + done.out
+    assert "  ~ update role:pgadmin  differs in password\n" in done.out
+    after = cloud.containers()
+    assert [name for name in before if before[name] != after[name]] == ["pgadmin"]
+    login = f"host=127.0.0.1 user=pgadmin password={changed}"
+    assert docker("exec", f"{cloud.project}-postgres-1", "psql", login, "--tuples-only", "--command=SELECT 1").strip() == "1"
 
 
 def what_lost_its_data_is_mended_alone(cloud: MiniCloud, service: str) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.live.gitea import LiveGitea
 from tests.live.test_agent import Agent
@@ -133,7 +134,8 @@ def test_red_applies_nothing_and_green_is_applied(agent: Agent) -> None:
     assert described(agent, red).endswith("failed: index.html:1: forbidden word")
     eventually(lambda: described(agent, red, CONTEXT).startswith("failure"))
     (row,) = (row for row in agent.live.combined(agent.repository, red)["statuses"] if row["context"] == CONTEXT)
-    assert row["target_url"].startswith(f"{os.environ['CONCOURSE_LIVE']}/builds/")
+    pages = requests.get(f"{os.environ['CONCOURSE_LIVE']}/api/v1/info", timeout=30).json()["external_url"]
+    assert row["target_url"].startswith(f"{pages}/builds/")
     assert agent.published() == "four"
     agent.clone.git("revert", "--no-edit", "HEAD")
     agent.clone.send()

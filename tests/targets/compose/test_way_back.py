@@ -67,7 +67,7 @@ def test_an_apply_that_failed_may_have_taken_the_data_forward(stack: Stack) -> N
     assert "1 is older (forward_only)" in change.destructive
 
 
-def test_what_only_goes_forward_is_left_and_named(agent: Running, project: str) -> None:  # noqa: F811
+def test_what_only_goes_forward_is_left_and_named(project: str, agent: Running) -> None:  # noqa: F811 -- agent ends first
     place = agent.path / "stack"
     target = agent.target("stack", kind="compose", directory=str(place), project=project, settle=0.3)
     agent.configure(targets=target, on_failure="restore", resync=1)
