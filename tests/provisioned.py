@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import requests
 
@@ -16,12 +17,13 @@ class Step:
     path: str
     files: dict[str, str | None] = field(default_factory=dict)
     login: bool = True
+    json: Any = None
 
     def ask(self, url: str, put: Callable[[str, str | None], None], password: str) -> requests.Response:
         for name, content in self.files.items():
             put(name, content)
         auth = ("admin", password if self.login else "wrong")
-        return requests.request(self.method, f"{url}{self.path}", auth=auth, timeout=30)
+        return requests.request(self.method, f"{url}{self.path}", json=self.json, auth=auth, timeout=30)
 
 
 SOURCE = (
@@ -61,6 +63,21 @@ GRAFANA = (
     Step("GET", _SEARCH),
     Step("POST", _DASHBOARDS, {"dashboards/x.json": None, "dashboards/hosts.json": None}),
     Step("GET", _SEARCH),
+    Step("POST", "/api/folders", json={"uid": "mine", "title": "Mine"}),
+    Step("POST", "/api/dashboards/db", json={"dashboard": {"uid": "disks", "title": "Disks"}, "folderId": 2}),
+    Step(
+        "POST",
+        "/api/datasources",
+        json={"uid": "logs", "name": "Logs", "type": "loki", "access": "proxy", "url": "http://loki:3100"},
+    ),
+    Step("POST", _DASHBOARDS, {"dashboards/hosts.json": '{"uid": "hosts", "title": "Hosts"}'}),
+    Step("GET", _LIST),
+    Step("GET", _SEARCH),
+    Step("GET", "/api/dashboards/uid/disks"),
+    Step("GET", "/api/dashboards/uid/hosts"),
+    Step("GET", "/api/dashboards/uid/nothing"),
+    Step("GET", "/api/folders?limit=5000"),
+    Step("GET", "/api/v1/provisioning/alert-rules"),
     Step("POST", _SOURCES, {"datasources/a.yaml": "apiVersion: 1\ndatasources: []\n"}),
     Step("GET", _LIST),
     Step("POST", _SOURCES, {"datasources/a.yaml": "apiVersion: 1\ndatasources: [\n"}),

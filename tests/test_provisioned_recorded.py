@@ -29,7 +29,7 @@ from tests.provisioned import SCENES
 
 Exchange = dict[str, Any]
 RECORDED = {"promtail": "promtail-3.4.6", "loki": "loki-3.4.6", "grafana": "grafana-7.5-pre"}
-SAID = ("uid", "name", "title", "message", "database")
+SAID = ("uid", "name", "title", "message", "database", "readOnly", "provisioned", "folderUid", "folderTitle")
 """Where the values have to be the same."""
 
 

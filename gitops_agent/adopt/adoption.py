@@ -34,7 +34,8 @@ _NOT_THERE = (126, 127)
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the operator says beforehand. `addresses`, `credentials` (files) and `users` (names) by system."""
+    """What the operator says beforehand. `addresses`, `credentials` (files) and `users` (names) by system; a credential by
+    `system/service` too, where several run."""
 
     project: str = ""
     environment: str = ""
@@ -59,9 +60,12 @@ def take(wishes: Wishes) -> Taken:
         described = FileTables(
             scene, sorted_, reaching, wishes.credentials, lambda name, tool: _has(engine, name, tool), _try, left
         )
-        tables = [*(described.of(area) for area in laid), described.project(whole, laid)]
+        files = [described.of(area) for area in laid]
+        containers = described.project(whole, laid)
     held = [*systems.describe(scene, reaching, wishes.credentials, wishes.users, environment, left)]
-    tables += [one.table for one in held]
+    # A role will have its new password when its programs are started with it.
+    first = [one.table for one in held if one.table.kind == "postgres"]
+    tables = [*files, *first, containers, *(one.table for one in held if one.table not in first)]
     contents = {**{area.name: area.files for area in laid}, "compose": whole.files, **{one.table.name: one.files() for one in held}}
     found = SecretsFound(left)
     _learn(found, scene, whole, contents)

@@ -105,8 +105,7 @@ class FileTables:
         address = self._reaching.address(service)
         if password is None or not address:
             return {}, "an administrator's --grafana-password is needed" if address else "nothing answers at its port"
-        said = (entry.partition("=") for entry in service.found.container.environment)
-        user = next((value for name, _, value in said if name == "GF_SECURITY_ADMIN_USER"), "admin")
+        user = service.variable("GF_SECURITY_ADMIN_USER") or "admin"
         return {"address": address, "username": user, "password_file": password}, ""
 
     def _served(self, area: Area, kind: str) -> tuple[dict[str, Any], str]:

@@ -43,6 +43,11 @@ class Service:
             if mount.kind == "bind":
                 yield Use(self, Path(mount.source), PurePosixPath(mount.target), mount.writable)
 
+    def variable(self, name: str) -> str:
+        """Of its environment; empty where it has none of that name."""
+        pairs = (entry.partition("=") for entry in self.found.container.environment)
+        return next((value for known, _, value in pairs if known == name), "")
+
     def outside(self, path: str) -> Path | None:
         """Where on the host a path lies that the container sees; None where it is the container's own."""
         for use in sorted(self.uses(), key=lambda use: len(use.target.parts), reverse=True):
@@ -66,6 +71,15 @@ class Landscape:
     def uses(self) -> Iterator[Use]:
         for service in self.services:
             yield from service.uses()
+
+    def of(self, program: str) -> list[Service]:
+        """Those that run a program, by its name."""
+        return [service for service in self.services if service.program is not None and service.program.name == program]
+
+    def said(self, program: str, variable: str, service: str = "") -> str:
+        """What a program has in its environment, that of one service if it is named; empty where there is nothing of that name."""
+        found = (one.variable(variable) for one in self.of(program) if service in ("", one.name))
+        return next(filter(None, found), "")
 
 
 def look(found: Sequence[Inspected], wanted: str) -> Landscape:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 
 from gitops_agent.adopt.landscape import Landscape, Service
@@ -23,10 +23,15 @@ class Reaching:
 
     def system(self, scene: Landscape, name: str) -> str:
         """Of a system, in the project or where it was said to be."""
+        return next((address for _, address in self.systems(scene, name) if address), "")
+
+    def systems(self, scene: Landscape, name: str) -> Iterator[tuple[str, str]]:
+        """Every service that is one, and its address: empty where nothing answers. The only one where it was said to be."""
         if name in self._told:
-            return self._told[name]
-        found = (self.address(one) for one in scene.services if one.program is not None and one.program.name == name)
-        return next(filter(None, found), "")
+            yield "", self._told[name]
+            return
+        for one in scene.of(name):
+            yield one.name, self.address(one)
 
     def address(self, service: Service) -> str:
         """Of the program's API; empty where nothing answers there."""

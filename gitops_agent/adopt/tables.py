@@ -21,6 +21,8 @@ class Table:
     @property
     def where(self) -> str:
         """What it is on the host."""
+        if "host" in self.settings:
+            return f"{self.settings['host']}:{self.settings['port']}"
         return str(self.settings.get("directory") or self.settings.get("address", ""))
 
     def values(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -51,8 +52,20 @@ def adopt(
         str, typer.Option("--concourse-user", metavar="NAME", help="That user; the one of team main unless given.")
     ] = "",
     grafana_password: Annotated[
-        Path | None, typer.Option("--grafana-password", metavar="FILE", help="Of an administrator: lets a run reload provisioning.")
+        Path | None,
+        typer.Option(
+            "--grafana-password", metavar="FILE", help="Of an administrator: lets it look, and a run reload provisioning."
+        ),
     ] = None,
+    postgres_password: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--postgres-password", metavar="[SERVICE=]FILE", help="Lets it read roles and databases, of one service or all."
+        ),
+    ] = None,
+    postgres_user: Annotated[
+        str, typer.Option("--postgres-user", metavar="NAME", help="That user; POSTGRES_USER of the container unless given.")
+    ] = "",
     list_migrations: Annotated[
         bool, typer.Option("--list-migrations", help="What could be better in a config repo that was taken over. Changes nothing.")
     ] = False,
@@ -81,9 +94,11 @@ def adopt(
         "nomad": nomad_token,
         "concourse": concourse_password,
         "grafana": grafana_password,
+        **_of_services("postgres", postgres_password or []),
     }
     known = {name: file.absolute() for name, file in credentials.items() if file}
-    wishes = Wishes(project, environment, _addresses(address or []), known, {"concourse": concourse_user})
+    users = {"concourse": concourse_user, "postgres": postgres_user}
+    wishes = Wishes(project, environment, _addresses(address or []), known, users)
     console = Console()
     with console.waiting("looking at what runs"):
         taken = take(wishes)
@@ -137,10 +152,18 @@ def _addresses(said: list[str]) -> dict[str, str]:
     found = {}
     for one in said:
         system, equals, address = one.partition("=")
-        if not equals or not address.startswith(("http://", "https://")):
-            raise ConfigError(f"--address {one}: write SYSTEM=URL, as in consul=http://127.0.0.1:8500")
+        postgres = system == "postgres"
+        if not equals or not address.startswith("postgres://" if postgres else ("http://", "https://")):
+            example = "postgres=postgres://127.0.0.1:5432" if postgres else "consul=http://127.0.0.1:8500"
+            raise ConfigError(f"--address {one}: write SYSTEM=URL, as in {example}")
         found[system] = address
     return found
+
+
+def _of_services(system: str, said: list[str]) -> dict[str, Path]:
+    """Files by the name that `Wishes` has for them: of the system, or of one service that runs it."""
+    named = [re.fullmatch(r"(?:([\w.-]+)=)?(.*)", one, re.DOTALL) for one in said]
+    return {f"{system}/{match[1]}" if match[1] else system: Path(match[2]) for match in named if match}
 
 
 def _first_plan(place: Place, environment: str) -> Planned:

@@ -15,6 +15,7 @@ from tests.canary import Canary
 from tests.conftest import ROOT
 from tests.fakes.nomad import MANAGEMENT, FakeNomad
 from tests.targets.nomad.server import NomadServer
+from tests.targets.postgres.server import PostgresServer
 
 pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -74,21 +75,24 @@ class Takeover(NamedTuple):
     seen: dict[str, Any]
     keys: dict[str, int]
     jobs: Any
+    written: int
+    """Transactions of PostgreSQL that wrote something."""
 
 
 @pytest.fixture(scope="module")
-def once(handmade: Handmade, nomad: NomadServer, tmp_path_factory: pytest.TempPathFactory) -> Takeover:
+def once(handmade: Handmade, nomad: NomadServer, postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Takeover:
     """Taken over, and applied twice."""
     agent = Agent(tmp_path_factory.mktemp("agent"))
-    seen, keys, jobs = handmade.seen(), handmade.indexes(), nomad.call("GET", "jobs")
-    status, said = agent.adopt(*_tokens(agent.repository.parent, handmade, nomad), "--json")
+    seen, keys, jobs, written = handmade.seen(), handmade.indexes(), nomad.call("GET", "jobs"), postgres.writes()
+    tokens = _tokens(agent.repository.parent, handmade, nomad)
+    status, said = agent.adopt(*tokens, *_login(agent.repository.parent, postgres), "--json")
     assert status == 0, said
     assert handmade.seen() == seen
     agent.commit("As it was")
     assert {change["action"] for plan in agent.apply()["plans"] for change in plan["changes"]} == {"adopt"}
     assert handmade.seen() == seen
     assert agent.apply()["plans"] == []
-    return Takeover(agent, json.loads(said), seen, keys, jobs)
+    return Takeover(agent, json.loads(said), seen, keys, jobs, written)
 
 
 @pytest.fixture
@@ -117,6 +121,20 @@ def nomad() -> Iterator[NomadServer]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def postgres(binary: Callable[[str], str], free_port: Callable[[], int]) -> Iterator[PostgresServer]:
+    server = PostgresServer(binary("initdb"), free_port)
+    server.do("CREATE ROLE shop LOGIN PASSWORD 'shop-of-tests'", "CREATE DATABASE shop OWNER shop")
+    yield server
+    server.stop()
+
+
+def _login(directory: Path, postgres: PostgresServer) -> list[str | Path]:
+    (directory / "postgres-password").write_text("superuser-of-tests\n")
+    where = f"postgres=postgres://127.0.0.1:{postgres.port}"
+    return ["--address", where, "--postgres-user", "root_of_tests", "--postgres-password", directory / "postgres-password"]
+
+
 def _tokens(directory: Path, handmade: Handmade, nomad: NomadServer) -> list[str | Path]:
     """Options for all systems."""
     said: list[str | Path] = ["--project", handmade.project, "--address", f"nomad={nomad.url}"]
@@ -127,12 +145,15 @@ def _tokens(directory: Path, handmade: Handmade, nomad: NomadServer) -> list[str
     return said
 
 
-def test_nothing_is_touched(settled: Agent, once: Takeover, handmade: Handmade, nomad: NomadServer) -> None:
+def test_nothing_is_touched(
+    settled: Agent, once: Takeover, handmade: Handmade, nomad: NomadServer, postgres: PostgresServer
+) -> None:
     assert (handmade.seen(), handmade.indexes(), nomad.call("GET", "jobs")) == (once.seen, once.keys, once.jobs)
+    assert postgres.writes() == once.written
     assert settled("check", settled.repository)[0] == 0
     assert {path.name for path in settled.repository.iterdir() if path.is_dir() and path.name != ".git"} == {
         *("agent", "values", "compose", "nginx", "consul-template", "consul-server", "vault-server", "prometheus"),
-        *("consul", "consul-shop", "vault", "nomad"),
+        *("consul", "consul-shop", "vault", "nomad", "postgres"),
     }
 
 

@@ -17,8 +17,9 @@ from gitops_agent.errors import Unavailable
 from gitops_agent.targets.concourse.pipelines import Pipelines, Row
 
 
-def describe(source: Source, user: str) -> Iterator[Described]:
-    """`user` is a local one, and the source's file holds its password. Raises Unavailable."""
+def describe(source: Source) -> Iterator[Described]:
+    """The user is a local one, and the source's file holds its password. Raises Unavailable."""
+    user = source.user
     if not user or source.credential is None:
         raise Unavailable("its pipelines can be seen by those who log in only")
     settings = {"address": source.address, "username": user, "password_file": source.credential, "secrets": ["file:*"]}

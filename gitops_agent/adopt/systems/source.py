@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -12,20 +13,21 @@ from gitops_agent.api import Api
 from gitops_agent.secret.files import read_secret
 
 _HEADERS = {"consul": "X-Consul-Token", "vault": "X-Vault-Token", "nomad": "X-Nomad-Token"}
+_BASIC = ("grafana",)
 _TIMEOUT = 30.0
 
 
 class Source:
     """Use as a context manager. Raises Unavailable where the token cannot be read, or may not."""
 
-    def __init__(self, name: str, address: str, credential: Path | None, left: Left) -> None:
-        """`credential` is a file with a token; for a system that people log in to, with a password."""
+    def __init__(self, name: str, address: str, credential: Path | None, left: Left, user: str = "") -> None:
+        """`credential` is a file with a token; for a system that people log in to, with the password of `user`."""
         self.name = name
         self.address = address
         self.left = left
         self.credential = credential
-        headers = {_HEADERS[name]: read_secret(credential)} if credential and name in _HEADERS else None
-        self._api = Api(name, address, headers=headers, timeout=_TIMEOUT)
+        self.user = user
+        self._api = Api(name, address, headers=self._login(), timeout=_TIMEOUT)
 
     def __enter__(self) -> Self:
         return self
@@ -42,3 +44,11 @@ class Source:
         """The parsed answer, None where there is no such thing, or the system has no such part."""
         answer = self._api.call(method, path, params=params, accept=(400, 404, 405))
         return answer.data if answer.status == 200 else None
+
+    def _login(self) -> dict[str, str]:
+        if self.credential and self.name in _HEADERS:
+            return {_HEADERS[self.name]: read_secret(self.credential)}
+        if self.credential and self.name in _BASIC:
+            pair = f"{self.user}:{read_secret(self.credential)}"
+            return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+        return {}

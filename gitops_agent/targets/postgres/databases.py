@@ -14,7 +14,7 @@ from typing import Any
 from gitops_agent.errors import Conflict, Unavailable
 from gitops_agent.model import Change, Resource
 from gitops_agent.targets.postgres import grants
-from gitops_agent.targets.postgres.declared import normal_encoding, normal_locale
+from gitops_agent.targets.postgres.declared import both_locales, normal_encoding
 from gitops_agent.targets.postgres.mark import Mark
 from gitops_agent.targets.postgres.roles import become_member
 from gitops_agent.targets.postgres.session import Name, Server, Session
@@ -57,7 +57,7 @@ class Databases:
                 with self._server.session(name) as inside:
                     spec["schemas"] = _schemas(inside, wanted.spec["schemas"])
                 if "locale" in wanted.spec:
-                    spec["locale"] = " ".join(dict.fromkeys(map(normal_locale, (collate, ctype))))
+                    spec["locale"] = both_locales(collate, ctype)
             yield Resource(resource, spec, version=version, owned=owned)
 
     def put(self, change: Change) -> None:

@@ -38,6 +38,7 @@ class Role(Declaration):
 
     login: bool = True
     password: str | None = None
+    keep_password: bool = False
     inherit: bool = True
     createdb: bool = False
     createrole: bool = False
@@ -48,8 +49,10 @@ class Role(Declaration):
     member_of: tuple[str, ...] = ()
 
     def spec(self) -> dict[str, Any]:
+        """Without `password` where that is left alone."""
+        unsaid = {"keep_password", *(["password"] if self.keep_password else [])}
         # Nobody becomes superuser from git; and who became it otherwise is seen.
-        return {**self.model_dump(), "member_of": sorted({*self.member_of}), "superuser": False}
+        return {**self.model_dump(exclude=unsaid), "member_of": sorted({*self.member_of}), "superuser": False}
 
 
 class Schema(Declaration):
@@ -96,6 +99,11 @@ def normal_locale(name: str) -> str:
     return f"{language}{dot}{re.sub('[^a-z0-9]', '', encoding.lower())}"
 
 
+def both_locales(collate: str, ctype: str) -> str:
+    """As one, which they are where people did not say otherwise."""
+    return " ".join(dict.fromkeys(map(normal_locale, (collate, ctype))))
+
+
 def plain_grants(grants: Mapping[str, Any], owner: str) -> dict[str, list[str]]:
     """By grantee, sorted. What the owner may do anyway is nobody's business here."""
     return {grantee: sorted({*grants[grantee]}) for grantee in sorted(grants) if grants[grantee] and grantee != owner}
@@ -127,6 +135,8 @@ def _role(role: Declared[Role], key: bytes) -> Resource:
     if password is not None and not secret.references(password, key):
         message = "password: write a reference, {{ secret('file:…') }}: who reads the repository shall not know it"
         raise InvalidRevision.at(message, role.origin)
+    if password is not None and role.value.keep_password:
+        raise InvalidRevision.at("keep_password leaves alone what password would set: write one of them", role.origin)
     return Resource(f"role:{role.name}", role.value.spec(), origin=role.origin)
 
 

@@ -60,15 +60,23 @@ class Roles:
     def names(self, session: Session) -> frozenset[str]:
         return frozenset(name for (name,) in session.rows("SELECT rolname::text FROM pg_roles"))
 
+    def with_password(self, session: Session) -> frozenset[str]:
+        """Raises Unavailable where the agent's role may not know."""
+        parameters, _ = _password_access(session)
+        return frozenset(name for name in self.names(session) if session.value(f"SELECT {parameters}", name) is not None)
+
     def observe(self, session: Session, desired: Mapping[str, Resource]) -> Iterator[Resource]:
         """All there are: an unmarked one may have been adopted."""
-        access = _password_access(session) if desired else None
+        access = _password_access(session) if any("password" in wanted.spec for wanted in desired.values()) else None
         for name, found in _look(session).items():
             wanted = desired.get(f"role:{name}")
-            password = _live_password(session, access, name, wanted.spec["password"]) if access and wanted else None
-            spec = {**found.spec, "password": password}
-            owned = self._mark.is_in(found.comment)
-            yield Resource(f"role:{name}", spec, shown={} if password else None, version=found.version, owned=owned)
+            spec = {**found.spec, "password": None}
+            if wanted and "password" not in wanted.spec:
+                del spec["password"]
+            elif wanted and access:
+                spec["password"] = _live_password(session, access, name, wanted.spec["password"])
+            shown: Mapping[str, Any] | None = {} if spec.get("password") else None
+            yield Resource(f"role:{name}", spec, shown=shown, version=found.version, owned=self._mark.is_in(found.comment))
 
     def put(self, change: Change) -> None:
         name, wanted = _bare(change.name), change.resource.spec
@@ -81,7 +89,7 @@ class Roles:
                 session.do("CREATE ROLE {}", Name(name))
                 found = _look(session, name)[name]
             _alter(session, name, found.spec, wanted)
-            if wanted["password"] != before.get("password"):
+            if "password" in wanted and wanted["password"] != before.get("password"):
                 _set_password(session, name, wanted["password"])
             self._mark.put(session, "ROLE", name, found.comment)
 

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from gitops_agent import secret
-from gitops_agent.errors import ApplyFailed, Conflict, Unavailable, UnsafePlan
+from gitops_agent.errors import ApplyFailed, Conflict, InvalidRevision, Unavailable, UnsafePlan
 from gitops_agent.model import Action
 from gitops_agent.plan import Limits, guard
 from gitops_agent.secret import Secret
@@ -72,6 +72,33 @@ def test_a_password_that_left_the_repository_goes(make: Make, postgres: Postgres
     assert _verifier(postgres) == "None"
 
 
+def test_a_password_is_left_alone_where_the_repository_says_so(make: Make, postgres: PostgresServer) -> None:
+    files = {"roles.yaml": b"app: {keep_password: true}"}
+    postgres.do("CREATE ROLE app LOGIN PASSWORD 'old-password-1'", "CREATE ROLE bare LOGIN PASSWORD 'old-password-1'")
+    made = {change.name: change.action for change in plan(make(), {"roles.yaml": files["roles.yaml"] + b"\nbare: {}"})}
+    assert made == {"role:app": Action.ADOPT, "role:bare": Action.REFUSE}, "only there"
+    assert not plan(make(), {"roles.yaml": b""}, applied=files), "as long as it has no mark, it stays"
+    more = {"roles.yaml": b"app: {keep_password: true, createdb: true}"}
+    assert [change.reason for change in converge(make(), more, applied=files)] == ["differs in createdb"]
+    postgres.do("ALTER ROLE app PASSWORD 'by-hand-1'")
+    assert not plan(make(), more, applied=more)
+    assert postgres.logs_in("app", "by-hand-1", "postgres")
+    with_password = {**_with_password(), "roles.yaml": _with_password()["roles.yaml"].replace(b"}", b", createdb: true}")}
+    converge(make(), with_password, applied=more, secrets=_OLD)
+    assert postgres.logs_in("app", "old-password-1", "postgres")
+
+
+def test_a_role_is_made_without_the_password_that_it_would_keep(make: Make, postgres: PostgresServer) -> None:
+    converge(make(), {"roles.yaml": b"app: {keep_password: true}"})
+    assert _verifier(postgres) == "None"
+
+
+def test_a_password_is_kept_or_set(make: Make) -> None:
+    files = {"roles.yaml": _with_password()["roles.yaml"].replace(b"}", b", keep_password: true}")}
+    with pytest.raises(InvalidRevision, match="write one of them"):
+        make().parse(files)
+
+
 def test_a_password_that_could_not_be_compared_is_refused(make: Make) -> None:
     with pytest.raises(ApplyFailed, match="printable ASCII"):
         converge(make(), _with_password(), secrets={"file:db": "pässwörd"})
@@ -88,6 +115,9 @@ def test_without_the_functions_passwords_cannot_be_compared(make: Make, postgres
     postgres.do("DROP SCHEMA gitops_agent CASCADE")
     with pytest.raises(Unavailable, match=r"postgres-role\.sql"):
         plan(make(), _with_password(), secrets=_OLD)
+    postgres.do("CREATE ROLE app LOGIN PASSWORD 'old-password-1'")
+    kept = {"roles.yaml": b"app: {keep_password: true}"}
+    assert [change.action for change in plan(make(), kept)] == [Action.ADOPT], "and need not be"
 
 
 def test_the_functions_tell_nothing_of_superusers_and_nothing_to_others(postgres: PostgresServer) -> None:
