@@ -64,6 +64,8 @@ def take(wishes: Wishes) -> Taken:
     tables += [one.table for one in held]
     contents = {**{area.name: area.files for area in laid}, "compose": whole.files, **{one.table.name: one.files() for one in held}}
     found = SecretsFound(left)
+    for one in held:
+        found.learn_values(one.table.name, (secret for entry in one.entries for secret in entry.secrets))
     _learn(found, scene, whole, contents)
     folders = {name: _without_secrets(name, files, whole, found) for name, files in contents.items()}
     _tell_of_services(whole, scene, left)

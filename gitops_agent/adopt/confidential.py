@@ -16,7 +16,7 @@ from gitops_agent.secret.shapes import PRIVATE_KEY, SHAPES
 
 _NAME = re.compile(
     r"""(?ix) (?: password | passwd | passphrase | passwort | pwd | secret | token | credentials? | api_?key | dsn | encrypt
-        | secret_?id | token_?id | add_local_user
+        | secret_?id | token_?id | add_local_user | authorization_header
         | (?: api | access | secret | private | encryption | signing | session | master | auth | account | license | jwt | hmac )
           [_.-]? key ) s? $ | [A-Z0-9]_(?: KEY | PASS | PW ) $"""
 )

@@ -31,6 +31,13 @@ def occurrences(text: str, value: str) -> Iterator[tuple[int, int, str]]:
             start = text.find(form, start + len(form))
 
 
+def without(text: str, value: str) -> str:
+    """The text as it is around a value, however that is written."""
+    for _, form in _forms(value):
+        text = text.replace(form, "")
+    return text
+
+
 def _forms(value: str) -> Iterator[tuple[str, str]]:
     known: set[str] = set()
     for encode, form in (
