@@ -23,11 +23,12 @@ from gitops_agent.target import Site, Target
 
 
 class Part(NamedTuple):
-    """A file, whose content `value` is, or `key: value` in a YAML file."""
+    """A file, whose content `value` is, or `key: value` in a YAML file. `parsed`: the target takes a whole file apart, too."""
 
     file: str
     value: Any
     key: str = ""
+    parsed: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,10 @@ class Described:
 
     def files(self) -> dict[str, bytes]:
         return assembled(self.entries)
+
+    def parsed(self) -> frozenset[str]:
+        """Files that the target takes apart before it learns any secret: values then stand in them as they are."""
+        return frozenset(part.file for entry in self.entries for part in entry.parts if part.key or part.parsed)
 
 
 def assembled(entries: Sequence[Entry]) -> dict[str, bytes]:

@@ -76,8 +76,8 @@ class SecretsFound:
                 self._left.add(Why.ATTENTION, f"secret {self._names[value]}", reason)
         return self._names[value]
 
-    def written(self, path: str, content: bytes, *, whole: bool = False) -> tuple[str, bytes] | None:
-        """Name and content of the file in the config repo; None where it cannot be there."""
+    def written(self, path: str, content: bytes, *, whole: bool = False, parsed: bool = False) -> tuple[str, bytes] | None:
+        """Name and content of the file in the config repo; None where it cannot be there. `parsed`: see `Described.parsed`."""
         try:
             text = content.decode()
         except UnicodeDecodeError:
@@ -87,7 +87,7 @@ class SecretsFound:
             return path, content
         if whole or self._is_whole(path, text):
             return self._as_secret(path, text)
-        places = self._places(text)
+        places = [place.unescaped() if parsed else place for place in self._places(text)]
         if not places and not templates.is_named_so(path):
             return path, content
         template = templates.written(text, places) if templates.can_be_one(path, text) else None

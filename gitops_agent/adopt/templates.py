@@ -21,6 +21,10 @@ class Place(NamedTuple):
     name: str
     encode: str = ""
 
+    def unescaped(self) -> Place:
+        """Where a reference is replaced in what was read from the text, and no longer stands between quotes."""
+        return self._replace(encode="") if self.encode == "json" else self
+
 
 def occurrences(text: str, value: str) -> Iterator[tuple[int, int, str]]:
     """Every place where the value is written, in any of the ways that `secret()` can write it: start, end and `encode`."""

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from gitops_agent.adopt.left import Left, Why
-from tests.adopt.looking import first_plan, look, without_secrets
+from tests.adopt.looking import first_plan, look, plans_of_kept, without_secrets
 from tests.canary import Canary
 from tests.targets.consul.server import ConsulServer
 
@@ -92,10 +92,25 @@ def test_the_secret_of_an_auth_method_goes_where_secrets_go(
     left = Left()
     found = look("consul", consul.url, token_file, left)
     assert first_plan(found["consul"], tmp_path) == {"auth-method:pods": "adopt"}
-    kept, values = without_secrets(found, left)
-    canary.watch(b"".join(kept.values()), str(left.to_json()))
-    assert values == {"pods-service-account-jwt": token}
-    assert b"https://k8s.example.org" in kept["consul/auth-methods.yaml.j2"]
+    kept = without_secrets(found, left)
+    canary.watch(b"".join(kept.files.values()), str(left.to_json()))
+    assert kept.secrets == {"pods-service-account-jwt": token}
+    assert b"https://k8s.example.org" in kept.files["consul/auth-methods.yaml.j2"]
+
+
+def test_a_secret_with_quotes_in_it_is_found_to_be_the_same(
+    consul: ConsulServer, token_file: Path, tmp_path: Path, canary: Canary
+) -> None:
+    password = canary.secret()
+    consul.put("shop/db/password", password)
+    consul.put("shop/db/file", f"password = {json.dumps(password)}\n")
+    found = look("consul", consul.url, token_file, Left())
+    kept = without_secrets(found, Left())
+    assert plans_of_kept(found, kept, tmp_path) == {
+        "consul-shop kv:shop/db/password": "adopt",
+        "consul-shop kv:shop/db/file": "adopt",
+    }
+    canary.watch(b"".join(kept.files.values()))
 
 
 def test_config_entries_as_they_are(consul: ConsulServer, token_file: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import yaml
 
 from gitops_agent.adopt.described import Described
 from gitops_agent.adopt.left import Left, Why
-from tests.adopt.looking import first_plan, look, without_secrets
+from tests.adopt.looking import first_plan, look, plans_of_kept, without_secrets
 from tests.canary import Canary
 from tests.fakes.nomad import MANAGEMENT, FakeNomad
 from tests.targets.nomad.server import NomadServer
@@ -84,13 +84,14 @@ def test_variables_lie_in_the_target_of_their_namespace(
     plans = {name: planned(described, tmp_path) for name, described in found.items()}
     assert plans["nomad"] == {"namespace:t-apps": "adopt", "variable:nomad/jobs/web": "adopt"}
     assert plans["nomad-t-apps"] == {"variable:nomad/jobs/web": "adopt"}
-    kept, secrets = without_secrets(found, left)
-    assert secrets == {"web-db-password": password, "web-key": key, "web-token": token}
-    assert b'"port": "8080"' in kept["nomad/variables.yaml.j2"]
+    kept = without_secrets(found, left)
+    assert kept.secrets == {"web-db-password": password, "web-key": key, "web-token": token}
+    assert b'"port": "8080"' in kept.files["nomad/variables.yaml.j2"]
     said = "taken for no secrets, and open in the config repo: "
     attention = {what: why for what, why in left.found[Why.ATTENTION].items() if what.startswith("variable")}
     assert attention == {"variable nomad/jobs/web": f"{said}api, port", "variable nomad/jobs/web in t-apps": f"{said}of"}
-    canary.watch(b"".join(kept.values()), str(left.to_json()), str(plans))
+    assert {*plans_of_kept(found, kept, tmp_path).values()} == {"adopt"}
+    canary.watch(b"".join(kept.files.values()), str(left.to_json()), str(plans))
 
 
 def test_locks_and_what_no_file_could_hold_without_its_secret_are_left(

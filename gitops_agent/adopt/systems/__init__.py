@@ -10,7 +10,7 @@ from gitops_agent.adopt.described import Described, settled
 from gitops_agent.adopt.landscape import Landscape
 from gitops_agent.adopt.left import Left, Why
 from gitops_agent.adopt.reaching import Reaching
-from gitops_agent.adopt.systems import concourse, consul, nomad, vault
+from gitops_agent.adopt.systems import concourse, consul, gitea, nomad, vault
 from gitops_agent.adopt.systems.source import Source
 from gitops_agent.errors import AgentError
 
@@ -18,8 +18,9 @@ _KNOWN: Mapping[str, Callable[[Source], Iterator[Described]]] = {
     "consul": consul.describe,
     "vault": vault.describe,
     "nomad": nomad.describe,
+    "gitea": gitea.describe,
 }
-_UNKNOWN = ("gitea", "postgres", "grafana", "pgadmin")
+_UNKNOWN = ("postgres", "grafana", "pgadmin")
 _CREDENTIALS = {"concourse": "its user's password: --concourse-password FILE"}
 _CONCOURSE_USER = "CONCOURSE_MAIN_TEAM_LOCAL_USER"
 
