@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets as chance
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,8 +68,11 @@ def take(wishes: Wishes) -> Taken:
     tables = [*files, *first, containers, *(one.table for one in held if one.table not in first)]
     contents = {**{area.name: area.files for area in laid}, "compose": whole.files, **{one.table.name: one.files() for one in held}}
     found = SecretsFound(left)
+    for one in held:
+        found.learn_values(one.table.name, (secret for entry in one.entries for secret in entry.secrets))
     _learn(found, scene, whole, contents)
-    folders = {name: _without_secrets(name, files, whole, found) for name, files in contents.items()}
+    parsed = {one.table.name: one.parsed() for one in held}
+    folders = {name: _without_secrets(name, files, whole, parsed.get(name, frozenset()), found) for name, files in contents.items()}
     _tell_of_services(whole, scene, left)
     return Taken(environment, scene.project, scene.directory, tuple(tables), folders, found.values(), left)
 
@@ -88,8 +91,11 @@ def _learn(found: SecretsFound, scene: Landscape, whole: Project, contents: Mapp
             found.learn(_place(name, path), text, whole=_is_whole(name, path, whole))
 
 
-def _without_secrets(name: str, files: Files, whole: Project, found: SecretsFound) -> dict[str, bytes]:
-    written = (found.written(_place(name, path), content, whole=_is_whole(name, path, whole)) for path, content in files.items())
+def _without_secrets(name: str, files: Files, whole: Project, parsed: Collection[str], found: SecretsFound) -> dict[str, bytes]:
+    written = (
+        found.written(_place(name, path), content, whole=_is_whole(name, path, whole), parsed=path in parsed)
+        for path, content in files.items()
+    )
     return {path.removeprefix(_place(name, "")): content for path, content in filter(None, written)}
 
 

@@ -16,7 +16,7 @@ from gitops_agent.secret.shapes import PRIVATE_KEY, SHAPES
 
 _NAME = re.compile(
     r"""(?ix) (?: password | passwd | passphrase | passwort | pwd | secret | token | credentials? | api_?key | dsn | encrypt
-        | secret_?id | token_?id | add_local_user
+        | secret_?id | token_?id | add_local_user | authorization_header
         | (?: api | access | secret | private | encryption | signing | session | master | auth | account | license | jwt | hmac )
           [_.-]? key ) s? $ | [A-Z0-9]_(?: KEY | PASS | PW ) $"""
 )
@@ -75,7 +75,7 @@ def _find(text: str) -> Iterator[Found]:
     for match in (*_ASSIGNED.finditer(text), *_LINE.finditer(text)):
         group = next(name for name, value in match.groupdict().items() if name != "name" and value is not None)
         name, value = match["name"], match[group]
-        random = _looks_random(value) and not _NO_SECRET_NAME.search(name)
+        random = looks_random(value) and not _NO_SECRET_NAME.search(name)
         if is_value(value) and (is_secret_name(name) or random):
             yield Found(name, value, *match.span(group))
     for what, shape in SHAPES.items():
@@ -98,7 +98,7 @@ def is_value(value: str) -> bool:
     return len(value.strip()) >= _TOO_SHORT and not _NO_VALUE.match(value)
 
 
-def _looks_random(value: str) -> bool:
+def looks_random(value: str) -> bool:
     if _UUID.fullmatch(value):
         return True
     if not _RANDOM.fullmatch(value) or not all(re.search(kind, value) for kind in ("[a-z]", "[A-Z0-9]", "[0-9]")):
@@ -117,7 +117,7 @@ def is_whole(path: str, text: str) -> bool:
         return True
     stem = re.sub(r"\.(?:txt|key|env|conf)$", "", path.rpartition("/")[2])
     one_line = len(text.split()) == 1
-    return one_line and (is_secret_name(stem.replace("-", "_")) or path.endswith(".key") or _looks_random(text.strip()))
+    return one_line and (is_secret_name(stem.replace("-", "_")) or path.endswith(".key") or looks_random(text.strip()))
 
 
 def is_strong(value: str) -> bool:

@@ -14,6 +14,7 @@ import yaml
 
 from gitops_agent import targets
 from gitops_agent.adopt.left import Left, Why
+from gitops_agent.adopt.secrets_found import can_be_taken_out
 from gitops_agent.adopt.tables import Table
 from gitops_agent.errors import InvalidRevision, Unavailable
 from gitops_agent.model import Action
@@ -22,23 +23,26 @@ from gitops_agent.target import Site, Target
 
 
 class Part(NamedTuple):
-    """A file, whose content `value` is, or `key: value` in a YAML file."""
+    """A file, whose content `value` is, or `key: value` in a YAML file. `parsed`: the target takes a whole file apart, too."""
 
     file: str
     value: Any
     key: str = ""
+    parsed: bool = False
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing of a system; `said` is how people call it. The first part is the thing itself, others go with it."""
+    """One thing of a system; `said` is how people call it. The first part is the thing itself, others go with it. `secrets` are
+    values in it, after what they are called, that are some whatever they look like."""
 
     said: str
     parts: tuple[Part, ...]
+    secrets: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def of(cls, said: str, file: str, value: Any, key: str = "") -> Entry:
-        return cls(said, (Part(file, value, key),))
+    def of(cls, said: str, file: str, value: Any, key: str = "", secrets: tuple[tuple[str, str], ...] = ()) -> Entry:
+        return cls(said, (Part(file, value, key),), secrets)
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,10 @@ class Described:
 
     def files(self) -> dict[str, bytes]:
         return assembled(self.entries)
+
+    def parsed(self) -> frozenset[str]:
+        """Files that the target takes apart before it learns any secret: values then stand in them as they are."""
+        return frozenset(part.file for entry in self.entries for part in entry.parts if part.key or part.parsed)
 
 
 def assembled(entries: Sequence[Entry]) -> dict[str, bytes]:
@@ -80,6 +88,11 @@ def _parses(target: Target, entry: Entry, left: Left) -> bool:
     except InvalidRevision as error:
         left.add(Why.SYSTEM, entry.said, error.message)
         return False
+    text = "\n".join(content.decode(errors="replace") for content in assembled([entry]).values())
+    for name, value in entry.secrets:
+        if not can_be_taken_out(text, value):
+            left.add(Why.SYSTEM, entry.said, f"{name} is a secret that no reference could stand for: keep it by hand")
+            return False
     return True
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from gitops_agent import secret
 from gitops_agent.adopt import confidential, templates
@@ -26,10 +26,17 @@ class SecretsFound:
         """By value: what it is called, and where, as often as it is."""
         self._names: dict[str, str] = {}
         self._used: set[str] = set()
+        self._told: set[str] = set()
+
+    def learn_values(self, where: str, values: Iterable[tuple[str, str]]) -> None:
+        """What is known to be secret, after what it is called: before the texts that it stands in."""
+        for wish, value in values:
+            self._told.add(value)
+            self._learn(value, wish, where)
 
     def learn(self, where: str, text: str, *, whole: bool = False) -> None:
         """`where` is a path, for names. `whole`: the file is a secret whatever is in it."""
-        if whole or confidential.is_whole(where, text):
+        if whole or self._is_whole(where, text):
             self._learn(text.rstrip("\r\n"), _of_file(where), where)
             return
         for found in confidential.find(text):
@@ -40,6 +47,12 @@ class SecretsFound:
         for name, value in environment.items():
             if confidential.is_secret_name(name) and confidential.is_value(value):
                 self._learn(value, name, service)
+
+    def _is_whole(self, where: str, text: str) -> bool:
+        """A private key that is known by itself does not make a secret of all that stands around it."""
+        for value in self._told:
+            text = templates.without(text, value)
+        return confidential.is_whole(where, text)
 
     def _learn(self, value: str, wish: str, where: str) -> None:
         """From now on it is masked."""
@@ -63,8 +76,8 @@ class SecretsFound:
                 self._left.add(Why.ATTENTION, f"secret {self._names[value]}", reason)
         return self._names[value]
 
-    def written(self, path: str, content: bytes, *, whole: bool = False) -> tuple[str, bytes] | None:
-        """Name and content of the file in the config repo; None where it cannot be there."""
+    def written(self, path: str, content: bytes, *, whole: bool = False, parsed: bool = False) -> tuple[str, bytes] | None:
+        """Name and content of the file in the config repo; None where it cannot be there. `parsed`: see `Described.parsed`."""
         try:
             text = content.decode()
         except UnicodeDecodeError:
@@ -72,9 +85,9 @@ class SecretsFound:
                 self._left.add(Why.ATTENTION, path, "is no text, and a secret or a template: keep it by hand")
                 return None
             return path, content
-        if whole or confidential.is_whole(path, text):
+        if whole or self._is_whole(path, text):
             return self._as_secret(path, text)
-        places = self._places(text)
+        places = [place.unescaped() if parsed else place for place in self._places(text)]
         if not places and not templates.is_named_so(path):
             return path, content
         template = templates.written(text, places) if templates.can_be_one(path, text) else None
@@ -114,6 +127,13 @@ class SecretsFound:
         taken = {*self._names.values()}
         numbered = (f"{where}-{wish}-{number}" for number in range(2, 10_000))
         return next(name for name in (wish, f"{where}-{wish}", *numbered) if name not in taken)
+
+
+def can_be_taken_out(text: str, value: str) -> bool:
+    """Whether a place where a secret stands in a text would become a reference."""
+    if confidential.is_strong(value):
+        return any(True for _ in templates.occurrences(text, value))
+    return any(_real(found.value)[0] == value for found in confidential.find(text))
 
 
 def _real(written: str) -> tuple[str, str]:

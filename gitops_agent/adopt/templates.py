@@ -21,6 +21,10 @@ class Place(NamedTuple):
     name: str
     encode: str = ""
 
+    def unescaped(self) -> Place:
+        """Where a reference is replaced in what was read from the text, and no longer stands between quotes."""
+        return self._replace(encode="") if self.encode == "json" else self
+
 
 def occurrences(text: str, value: str) -> Iterator[tuple[int, int, str]]:
     """Every place where the value is written, in any of the ways that `secret()` can write it: start, end and `encode`."""
@@ -29,6 +33,13 @@ def occurrences(text: str, value: str) -> Iterator[tuple[int, int, str]]:
         while start >= 0:
             yield start, start + len(form), encode
             start = text.find(form, start + len(form))
+
+
+def without(text: str, value: str) -> str:
+    """The text as it is around a value, however that is written."""
+    for _, form in _forms(value):
+        text = text.replace(form, "")
+    return text
 
 
 def _forms(value: str) -> Iterator[tuple[str, str]]:

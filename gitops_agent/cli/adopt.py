@@ -45,6 +45,9 @@ def adopt(
     consul_token: Annotated[Path | None, typer.Option("--consul-token", metavar="FILE", help="Lets it read Consul.")] = None,
     vault_token: Annotated[Path | None, typer.Option("--vault-token", metavar="FILE", help="Lets it read Vault.")] = None,
     nomad_token: Annotated[Path | None, typer.Option("--nomad-token", metavar="FILE", help="Lets it read Nomad.")] = None,
+    gitea_token: Annotated[
+        Path | None, typer.Option("--gitea-token", metavar="FILE", help="Of an administrator or owner: lets it read Gitea.")
+    ] = None,
     concourse_password: Annotated[
         Path | None, typer.Option("--concourse-password", metavar="FILE", help="Of a local user: lets it read pipelines.")
     ] = None,
@@ -92,6 +95,7 @@ def adopt(
         "consul": consul_token,
         "vault": vault_token,
         "nomad": nomad_token,
+        "gitea": gitea_token,
         "concourse": concourse_password,
         "grafana": grafana_password,
         **_of_services("postgres", postgres_password or []),

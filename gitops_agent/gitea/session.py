@@ -75,12 +75,13 @@ class Session:
             page += 1
             query = {"page": page, "limit": _PAGE, **params}
             answer = self.call("GET", path, about, params=query)
-            if not isinstance(answer.data, list):
+            listed = answer.data.get("data") if isinstance(answer.data, dict) else answer.data  # a search says `ok` beside it
+            if not isinstance(listed, list):
                 raise Unavailable(f"gitea answered something else than a list: {said(answer)}")
-            found += answer.data
+            found += listed
             total = answer.headers.get("X-Total-Count", "")
             # An administrator may have set a smaller largest page: a short page alone is not the last. What tells no total has one.
-            if not answer.data or not total.isdigit() or len(found) >= int(total):
+            if not listed or not total.isdigit() or len(found) >= int(total):
                 return found
 
     def _headers(self) -> dict[str, str]:

@@ -209,6 +209,7 @@ class Handmade:
         self._put("consul", "v1/acl/role", {"Name": "shop", "Policies": [{"Name": "shop"}]}, consul)
         self._put("consul", "v1/acl/token", {"Description": "the shop", "Roles": [{"Name": "shop"}]}, consul)
         self._put("consul", "v1/acl/token", {"Description": "for a day", "ExpirationTTL": "24h"}, consul)
+        self._put("consul", "v1/config", {"Kind": "service-defaults", "Name": "shop", "Protocol": "http"}, consul)
         vault = {"X-Vault-Token": self.root}
         self._put("vault", "v1/sys/policies/acl/shop", {"policy": 'path "secret/data/shop" { capabilities = ["read"] }'}, vault)
         self._put("vault", "v1/sys/auth/approle", {"type": "approle", "description": "for programs"}, vault)

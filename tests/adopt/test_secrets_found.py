@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from gitops_agent.adopt.confidential import find
 from gitops_agent.adopt.left import Left, Why
-from gitops_agent.adopt.secrets_found import SecretsFound
+from gitops_agent.adopt.secrets_found import SecretsFound, can_be_taken_out
 from gitops_agent.cli.hooks import leaks
 from gitops_agent.model import Revision
 from gitops_agent.render import Renderer
@@ -163,3 +164,29 @@ def test_what_the_hooks_would_refuse_is_a_secret_here_too() -> None:
         kept, _, _ = _written({"a/a.conf": f"{line}\n".encode()})
         ((_, content),) = kept.items()
         assert not list(leaks.find("a.conf", re.sub(r"\n$", "", content.decode()))), content
+
+
+def test_a_private_key_that_is_known_does_not_hide_what_stands_around_it(canary: Canary, rendered: Rendered) -> None:
+    key = canary.secret("-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIBx0zWc9q3\n-----END EC PRIVATE KEY-----\n")
+    text = f'web: {{"port": "8080", "tls": {json.dumps(key)}}}\n'
+    found = SecretsFound(Left())
+    found.learn_values("nomad", [("web tls", key)])
+    found.learn("nomad/variables.yaml", text)
+    path, content = found.written("nomad/variables.yaml", text.encode()) or ("", b"")
+    canary.watch(content)
+    assert b'"port": "8080"' in content
+    assert found.values() == {"web-tls": key}
+    assert rendered({path: content}, found.values()) == {"nomad/variables.yaml": text.encode()}
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "can"),
+    [
+        ('a: {"x": "Str0ng & long"}\n', "Str0ng & long", True),
+        ('a: {"x": "Str0ng \\_ long"}\n', "Str0ng \u00a0 long", False),
+        ('a: {"password": "word"}\n', "word", True),
+        ('a: {"said": "word"}\n', "word", False),
+    ],
+)
+def test_what_no_reference_could_stand_for_is_known(text: str, value: str, can: bool) -> None:
+    assert can_be_taken_out(text, value) is can

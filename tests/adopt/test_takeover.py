@@ -110,14 +110,17 @@ def _watched(agent: Agent, canary: Canary, handmade: Handmade) -> Agent:
 
 
 @pytest.fixture(scope="module")
-def nomad() -> Iterator[NomadServer]:
-    """With one job that was submitted with its source, and one that nobody knows where it came from."""
+def nomad(handmade: Handmade) -> Iterator[NomadServer]:
+    """With one job that was submitted with its source, and one that nobody knows where it came from; a variable in a namespace."""
     with FakeNomad() as fake:
         server = NomadServer(fake.url, MANAGEMENT)
         hcl = 'job "web" {\n  group "web" {\n    task "web" {\n      driver = "docker"\n    }\n  }\n}\n'
         source = {"Source": hcl, "Format": "hcl2", "Variables": ""}
         server.call("POST", "jobs", {"Job": server.parse(hcl), "Submission": source})
         server.register(server.parse(hcl.replace("web", "forgotten")))
+        server.call("PUT", "namespace", {"Name": "batch"})
+        variable = {"Path": "app/db", "Namespace": "batch", "Items": {"db_password": handmade.password, "port": "5432"}}
+        server.call("PUT", "var/app/db", variable, namespace="batch")
         yield server
 
 
@@ -153,7 +156,7 @@ def test_nothing_is_touched(
     assert settled("check", settled.repository)[0] == 0
     assert {path.name for path in settled.repository.iterdir() if path.is_dir() and path.name != ".git"} == {
         *("agent", "values", "compose", "nginx", "consul-template", "consul-server", "vault-server", "prometheus"),
-        *("consul", "consul-shop", "vault", "nomad", "postgres"),
+        *("consul", "consul-shop", "vault", "nomad", "nomad-batch", "postgres"),
     }
 
 

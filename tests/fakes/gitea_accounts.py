@@ -37,12 +37,6 @@ def create_organisation_for(people: People, name: str) -> Reply:
     return people.as_user(name).create_organisation() if people.is_admin() else people.refused()
 
 
-def own_organisations(people: People) -> Reply:
-    """Those in which the user is in any team."""
-    found = [one for one in people.fake.organisations.values() if any(people.user in team.members for team in one.teams)]
-    return Reply(200, [{"id": one.id, "name": one.name, "username": one.name} for one in found])
-
-
 def tokens(people: People, name: str) -> Reply:
     """Only a password opens this, no token."""
     if people.fake.passwords.get(people.user) != people.token or people.user != name:
@@ -89,7 +83,6 @@ ROUTES: tuple[tuple[str, str, Callable[..., Reply]], ...] = (
     ("GET", r"/admin/users", listed),
     ("PATCH", r"/admin/users/([^/]+)", change),
     ("POST", r"/admin/users/([^/]+)/orgs", create_organisation_for),
-    ("GET", r"/user/orgs", own_organisations),
     ("GET", r"/users/([^/]+)/tokens", tokens),
     ("DELETE", r"/users/([^/]+)/tokens/([0-9]+)", delete_token),
 )

@@ -84,6 +84,7 @@ def repository(asked: Asked) -> Reply:
         "full_name": asked.repository.name,
         "private": asked.repository.private,
         "default_branch": "main",
+        "mirror": False,
         **DEFAULTS,
         **asked.repository.settings,
     }

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tests.fakes.gitea_accounts import ROUTES as ACCOUNTS
+from tests.fakes.gitea_lists import ROUTES as LISTS
 from tests.fakes.gitea_state import Json, Organisation, Reply, Repository, Team, user_id
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class People:
         self.form: dict[str, Any] = json.loads(body) if body else {}
 
     def answer(self, method: str, path: str) -> Reply | None:
-        for allowed, pattern, answer in (*_ROUTES, *ACCOUNTS):
+        for allowed, pattern, answer in (*_ROUTES, *ACCOUNTS, *LISTS):
             found = re.fullmatch(pattern, path)
             if method == allowed and found:
                 return answer(self, *found.groups())
@@ -90,7 +91,7 @@ class People:
 
     def repositories(self, name: str) -> Reply:
         found = [full for full in self.fake.repositories if full.startswith(f"{name}/")]
-        return self._page([self.fake.shown(self.fake.repositories[full]) for full in found])
+        return self.page([self.fake.shown(self.fake.repositories[full]) for full in found])
 
     def create_repository(self, name: str) -> Reply:
         return self._create_repository(name) if name in self.fake.organisations else self._nobody(name)
@@ -99,7 +100,7 @@ class People:
         if name not in self.fake.organisations:
             return self._nobody(name)
         teams = sorted(self.fake.organisations[name].teams, key=lambda team: team.name.lower())
-        return self._page([_shown_team(team) for team in teams])
+        return self.page([_shown_team(team) for team in teams])
 
     def create_team(self, name: str) -> Reply:
         found = self.fake.organisations[name]
@@ -119,7 +120,7 @@ class People:
         return Reply(204)
 
     def members(self, number: str) -> Reply:
-        return self._page([self.shown_user(name) for name in self._team(number)[1].members])
+        return self.page([self.shown_user(name) for name in self._team(number)[1].members])
 
     def change_member(self, number: str, name: str, *, wanted: bool) -> Reply:
         if name not in self.fake.users:
@@ -131,7 +132,7 @@ class People:
     def team_repositories(self, number: str) -> Reply:
         found = self._team(number)[1].repositories
         there = [full for full in found if full in self.fake.repositories]
-        return self._page([{"name": full.partition("/")[2], "full_name": full} for full in there])
+        return self.page([{"name": full.partition("/")[2], "full_name": full} for full in there])
 
     def change_repository(self, number: str, full: str, *, wanted: bool) -> Reply:
         if full not in self.fake.repositories:
@@ -178,7 +179,7 @@ class People:
     def _nobody(self, name: str) -> Reply:
         return self.fake.problem(404, "GetOrgByName", errors=[f"user redirect does not exist [name: {name}]"])
 
-    def _page(self, rows: list[Json]) -> Reply:
+    def page(self, rows: list[Json]) -> Reply:
         size, page = int(self.query.get("limit") or 30), int(self.query.get("page") or 1)
         return Reply(200, rows[(page - 1) * size : page * size], {"X-Total-Count": str(len(rows))})
 

@@ -72,6 +72,7 @@ class Organisation:
     name: str
     fields: dict[str, Json]
     teams: list[Team] = field(default_factory=list)
+    hooks: list[dict[str, Json]] = field(default_factory=list)
 
 
 @dataclass

@@ -94,12 +94,13 @@ class FakeNomad:
         self._may("read-job")
         return self.state.deployments
 
-    def _vars(self, _method: str, _rest: str, _query: dict[str, str], _body: Json) -> Json:
+    def _vars(self, _method: str, _rest: str, query: dict[str, str], _body: Json) -> Json:
         """What the token may not list is left out without a word."""
-        listed = ("Path", "Namespace", "CreateIndex", "CreateTime", "ModifyIndex", "ModifyTime")
+        listed = ("Path", "Namespace", "CreateIndex", "CreateTime", "ModifyIndex", "ModifyTime", "Lock")
         return [
-            {name: variable[name] for name in listed}
-            for path, variable in self.state.variables.items()
+            {name: variable[name] for name in listed if name in variable}
+            for (namespace, path), variable in self.state.variables.items()
+            if query.get("namespace", "default") in (namespace, "*")
             if self._may_variable("list", path) or self._may_variable("read", path)
         ]
 
@@ -107,11 +108,14 @@ class FakeNomad:
         if not self._may_variable({"GET": "read", "PUT": "write", "DELETE": "destroy"}[method], rest):
             raise Refused(403, "Permission denied")
         cas = None if "cas" not in query else int(query["cas"])
+        namespace = query.get("namespace", "default")
         if method == "GET":
-            return self.state.variable(rest)
+            return self.state.variable(namespace, rest)
         if method == "DELETE":
-            return self.state.delete_variable(rest, cas)
-        return self.state.put_variable(rest, body, cas)
+            return self.state.delete_variable(namespace, rest, cas)
+        if "lock-release" in query:
+            return self.state.variable(namespace, rest).pop("Lock")
+        return self.state.put_variable(namespace, rest, body, cas)
 
     def _may_variable(self, what: str, path: str) -> bool:
         if self._allowed == MANAGEMENT:

@@ -22,7 +22,8 @@ class State:
         self.jobs: dict[str, Json] = {}
         self.jobs_index = 0
         self.submissions: dict[str, Json] = {}
-        self.variables: dict[str, Json] = {}
+        self.variables: dict[tuple[str, str], Json] = {}
+        """By namespace and path."""
         self.evaluations: dict[str, Json] = {}
         self.deployments: list[Json] = []
         self.sick: dict[str, str] = {}
@@ -97,26 +98,27 @@ class State:
         states = {"main": {"Failed": True, "Events": events}}
         return [{**placed, "ClientStatus": "failed", "TaskStates": states, "CreateIndex": job["ModifyIndex"]}]
 
-    def variable(self, path: str) -> Json:
-        if path not in self.variables:
+    def variable(self, namespace: str, path: str) -> Json:
+        if (namespace, path) not in self.variables:
             raise Refused(404, "variable not found")
-        return self.variables[path]
+        return self.variables[namespace, path]
 
-    def put_variable(self, path: str, body: Json, cas: int | None) -> Json:
-        live = self.variables.get(path)
+    def put_variable(self, namespace: str, path: str, body: Json, cas: int | None) -> Json:
+        live = self.variables.get((namespace, path))
         if cas is not None and cas != (live["ModifyIndex"] if live else 0):
-            raise Refused(409, json.dumps(live or {"Path": path, "ModifyIndex": 0, "Namespace": "default"}))
+            raise Refused(409, json.dumps(live or {"Path": path, "ModifyIndex": 0, "Namespace": namespace}))
         index, now = next(self._indexes), time.time_ns()
         stamps = {"CreateIndex": index, "CreateTime": now, **{name: live[name] for name in _CREATED if live}}
         stamps |= {"ModifyIndex": index, "ModifyTime": now}
-        self.variables[path] = {"Path": path, "Items": body["Items"], "Namespace": body.get("Namespace") or "default", **stamps}
-        return self.variables[path]
+        self.variables[namespace, path] = {"Path": path, "Items": body["Items"], "Namespace": namespace, **stamps}
+        self.variables[namespace, path] |= {"Lock": body["Lock"]} if "Lock" in body else {}
+        return self.variables[namespace, path]
 
-    def delete_variable(self, path: str, cas: int | None) -> None:
-        live = self.variables.get(path)
+    def delete_variable(self, namespace: str, path: str, cas: int | None) -> None:
+        live = self.variables.get((namespace, path))
         if cas is not None and cas != (live["ModifyIndex"] if live else 0):
-            raise Refused(409, json.dumps(live or {"Path": path, "ModifyIndex": 0, "Namespace": "default"}))
-        self.variables.pop(path, None)
+            raise Refused(409, json.dumps(live or {"Path": path, "ModifyIndex": 0, "Namespace": namespace}))
+        self.variables.pop((namespace, path), None)
 
     def _evaluated(self, job: Json, index: int) -> str:
         if job["Periodic"] or job["ParameterizedJob"]:

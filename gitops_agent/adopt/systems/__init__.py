@@ -11,11 +11,11 @@ from gitops_agent.adopt.described import Described, settled
 from gitops_agent.adopt.landscape import Landscape
 from gitops_agent.adopt.left import Left, Why
 from gitops_agent.adopt.reaching import Reaching
-from gitops_agent.adopt.systems import concourse, consul, grafana, nomad, postgres, vault
+from gitops_agent.adopt.systems import concourse, consul, gitea, grafana, nomad, postgres, vault
 from gitops_agent.adopt.systems.source import Source
 from gitops_agent.errors import AgentError
 
-_UNKNOWN = ("gitea", "pgadmin")
+_UNKNOWN = ("pgadmin",)
 _PASSWORDS = {
     "concourse": "its user's password: --concourse-password FILE",
     "grafana": "an administrator's password: --grafana-password FILE",
@@ -71,6 +71,7 @@ def _apis(
         "consul": (consul.describe, ""),
         "vault": (vault.describe, ""),
         "nomad": (nomad.describe, ""),
+        "gitea": (gitea.describe, ""),
         "concourse": (concourse.describe, scene.said("concourse", "CONCOURSE_MAIN_TEAM_LOCAL_USER").partition(",")[0]),
         "grafana": (partial(grafana.describe, scene=scene), scene.said("grafana", "GF_SECURITY_ADMIN_USER") or "admin"),
     }

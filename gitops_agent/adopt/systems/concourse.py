@@ -43,7 +43,10 @@ def _pipeline(pipelines: Pipelines, row: Row, source: Source) -> Iterator[Entry]
         return
     text = yaml.safe_dump({**found[0]}, sort_keys=False, allow_unicode=True, width=1 << 20)
     switches = {"paused": row.paused, "exposed": row.exposed}
-    yield Entry(said, (Part(f"{team}/{name}.yml", text), *(Part(f"{team}.yml", [name], key) for key, on in switches.items() if on)))
+    yield Entry(
+        said,
+        (Part(f"{team}/{name}.yml", text, parsed=True), *(Part(f"{team}.yml", [name], key) for key, on in switches.items() if on)),
+    )
 
 
 def _made_by_pipelines(rows: Any) -> list[str]:

@@ -15,7 +15,7 @@ from gitops_agent.model import Change, Files, Resource
 from gitops_agent.targets.consul import likeness
 from gitops_agent.targets.consul.acl import AclType, Object
 
-_SECRET = ("ServiceAccountJWT", "OIDCClientSecret")
+SECRET = ("ServiceAccountJWT", "OIDCClientSecret")
 """What Consul tells everybody who may read the method."""
 _NUMBERS = ("ExpirationLeeway", "NotBeforeLeeway", "ClockSkewLeeway")
 """Durations that Consul takes as nanoseconds only."""
@@ -62,7 +62,7 @@ class AuthMethods(AclType):
             raise
 
     def _spec(self, found: Object, wanted: Resource | None) -> Mapping[str, Any]:
-        for field in _SECRET:
+        for field in SECRET:
             if len(value := str(found["Config"].get(field) or "")) > 8:
                 secret.remember(value)
         spec = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from gitops_agent.document import Document
@@ -74,6 +75,13 @@ class ConfigEntries(SingleType):
                     found[name] = one
             for name, one in found.items():
                 yield Resource(name, self._spec(name, one, wanted.get(name)), version=one["ModifyIndex"], owned=name in owned)
+
+    def everything(self) -> Iterator[Resource]:
+        """What there is of all kinds that this Consul knows, whoever wrote it."""
+        for kind in _ORDER:
+            with suppress(InvalidRevision):
+                for found in self._list(kind, ()):
+                    yield Resource(f"config:{kind}/{found['Name']}", self._spec("", found, None), version=found["ModifyIndex"])
 
     def rank(self, name: str) -> int:
         return _ORDER.index(_kind(name))

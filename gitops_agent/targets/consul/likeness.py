@@ -93,6 +93,14 @@ def empty(value: Any) -> bool:
     return value is None or value is False or value in ("", 0, []) or nanoseconds(value) == 0
 
 
+def said(value: Any) -> Any:
+    """Without what says nothing, at any depth; what is opaque to Consul stays as it is."""
+    if isinstance(value, Mapping):
+        told = {name: inner for name, inner in value.items() if not empty(inner) or (name in _EXPLICIT and inner is not None)}
+        return {name: inner if name in _OPAQUE else said(inner) for name, inner in told.items()}
+    return [said(inner) for inner in value] if isinstance(value, list) else value
+
+
 def _in_order(desired: list[Any], live: list[Any]) -> list[Any]:
     """Where all have names that differ, their order is Consul's (it sorts intentions by precedence)."""
     position = {_named(one): index for index, one in enumerate(desired)}

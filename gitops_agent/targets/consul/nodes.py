@@ -18,7 +18,7 @@ from gitops_agent.model import Change, Files, Resource
 from gitops_agent.targets.consul.client import Client
 from gitops_agent.targets.consul.resource_type import SingleType
 
-_EXTERNAL = {"external-node": "true"}
+EXTERNAL = {"external-node": "true"}
 _ONLY_EXTERNAL = ("node-meta", "external-node:true")
 _NODE = "node"
 """Stands for the node itself among the versions of its services, none of which can have this name with a space before it."""
@@ -52,7 +52,7 @@ class ExternalNodes(SingleType):
                 identity: {**service.model_dump(), "name": service.name or identity, "tags": list(service.tags)}
                 for identity, service in one.value.services.items()
             }
-            spec = {"address": one.value.address, "meta": {**one.value.meta, **_EXTERNAL}, "services": services}
+            spec = {"address": one.value.address, "meta": {**one.value.meta, **EXTERNAL}, "services": services}
             yield Resource(f"node:{one.name}", spec, origin=one.origin)
 
     def observe(self, desired: Sequence[Resource], owned: Collection[str]) -> Iterator[Resource]:

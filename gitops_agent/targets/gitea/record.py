@@ -18,6 +18,8 @@ from gitops_agent.errors import Conflict, Unavailable
 from gitops_agent.gitea import Session, TokenRefused
 from gitops_agent.targets.gitea.resource_type import Note
 
+HOME = "gitops-agent"
+"""The repository of the agent's user that holds records unless another is set."""
 _CONFLICT = (409, 422)
 """What Gitea answers to a hash that is no longer right, or to the creation of what is there already."""
 
@@ -39,7 +41,7 @@ class Record:
         """`login` is the agent's user. Raises Unavailable when somebody has written nonsense there: without it nothing may be
         created or pruned."""
         self._login = login
-        self.repository = self.repository or f"{login}/gitops-agent"
+        self.repository = self.repository or f"{login}/{HOME}"
         answer = self._session.call("GET", self._url, "the record of what is owned", accept=(404,))
         self._hash, self.notes = "", {}
         if answer.status != 404:

@@ -31,7 +31,7 @@ NAME = r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]{1,100}"
 _SEVERAL = 4
 """Repositories of one organisation that are asked for one by one no longer."""
 _MOVED = (301, 302, 307, 308)
-_FIXED = ("description", "website", "private", "template", "archived", "topics")
+FIXED = ("description", "website", "private", "template", "archived", "topics")
 _MERGES = "allow_"
 
 
@@ -74,6 +74,8 @@ class _Repository(Declaration):
         return self
 
 
+OPTIONAL = tuple(field for field in _Repository.model_fields if field not in FIXED)
+"""What nobody needs to declare."""
 _UNSAID: Mapping[str, Any] = {"default_branch": "main", "default_merge_style": "merge", "default_delete_branch_after_merge": False}
 """Gitea's own defaults, where they are not true."""
 
@@ -133,7 +135,7 @@ class Repositories(ResourceType):
         return self.adopt(change)
 
     def adopt(self, change: Change) -> Note:
-        return {"said": sorted(field for field in change.resource.spec if field not in _FIXED)}
+        return {"said": sorted(field for field in change.resource.spec if field not in FIXED)}
 
     def delete(self, change: Change) -> None:
         self._session.call("DELETE", _path(change.name), change.name, accept=(404,))
@@ -145,7 +147,7 @@ def _path(name: str) -> str:
 
 def _spec(found: Mapping[str, Any], wanted: Resource | None, said: Iterator[str] | tuple[str, ...] | list[str]) -> dict[str, Any]:
     """The fixed fields; those that the repository says; and those it said before, unless they are back at the default."""
-    fields = {**dict.fromkeys(_FIXED), **dict.fromkeys(wanted.spec if wanted else ())}
+    fields = {**dict.fromkeys(FIXED), **dict.fromkeys(wanted.spec if wanted else ())}
     spec = {field: found.get(field) for field in fields}
     spec["topics"] = same_names(wanted.spec["topics"] if wanted else [], list(found.get("topics") or ()))
     before = {field: found.get(field) for field in said if field not in fields and field in found}

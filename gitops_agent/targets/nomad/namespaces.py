@@ -61,9 +61,14 @@ class Namespaces(Managed):
         return f"namespace/{name.removeprefix('namespace:')}"
 
     def _spec(self, found: Object, wanted: Resource) -> Mapping[str, Any]:  # noqa: ARG002
-        capabilities = found.get("Capabilities") or {}
-        return {
-            "description": found.get("Description") or "",
-            "meta": found.get("Meta") or {},
-            **{ours: sorted(capabilities.get(theirs) or ()) for ours, theirs in _CAPABILITIES.items()},
-        }
+        return live(found)
+
+
+def live(found: Object) -> dict[str, Any]:
+    """What an object of the API says, as it is declared."""
+    capabilities = found.get("Capabilities") or {}
+    return {
+        "description": found.get("Description") or "",
+        "meta": found.get("Meta") or {},
+        **{ours: sorted(capabilities.get(theirs) or ()) for ours, theirs in _CAPABILITIES.items()},
+    }

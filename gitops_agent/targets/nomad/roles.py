@@ -49,10 +49,15 @@ class Roles(Managed):
         return f"acl/role/name/{name.removeprefix('role:')}"
 
     def _spec(self, found: Object, wanted: Resource) -> Mapping[str, Any]:  # noqa: ARG002
-        return {
-            "description": found.get("Description") or "",
-            "policies": sorted(link["Name"] for link in found.get("Policies") or ()),
-        }
+        return live(found)
+
+
+def live(found: Object) -> dict[str, Any]:
+    """What an object of the API says, as it is declared."""
+    return {
+        "description": found.get("Description") or "",
+        "policies": sorted(link["Name"] for link in found.get("Policies") or ()),
+    }
 
 
 def refuse_dead_links(desired: State, foreign: Collection[str]) -> None:
