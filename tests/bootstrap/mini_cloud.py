@@ -125,7 +125,7 @@ class MiniCloud:
 
     def agent(self, *arguments: str) -> Ended:
         """What the agent's own program says, asked in its container."""
-        command = ["docker", "exec", f"{self.project}-agent-gitops-agent-1", "gitops-agent", *arguments]
+        command = ["docker", "exec", f"{self.project}-agent-gitops-agent-1", "python3", "-m", "gitops_agent", *arguments]
         command += ["--config", str(self.root / "agent/agent.toml")]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
         return Ended(done.returncode, done.stdout, done.stderr)

@@ -136,13 +136,13 @@ def a_clone_that_is_behind_is_not_gone_by(cloud: MiniCloud) -> None:
 def a_password_that_changes_is_taken_by_one_run(cloud: MiniCloud) -> None:
     """Seen live: the role that PostgreSQL's image had made was taken for somebody else's."""
     before = cloud.containers()
-    cloud.put_secret("pgadmin-database", changed := uuid.uuid4().hex)
+    cloud.put_secret("gitea-database", changed := uuid.uuid4().hex)
     done = cloud.agent("sync", "mini-cloud")
     assert done.status == 0, done.err + done.out
-    assert "  ~ update role:pgadmin  differs in password\n" in done.out
+    assert "  ~ update role:gitea  differs in password\n" in done.out, done.out
     after = cloud.containers()
-    assert [name for name in before if before[name] != after[name]] == ["pgadmin"]
-    login = f"host=127.0.0.1 user=pgadmin password={changed}"
+    assert [name for name in before if before[name] != after[name]] == ["gitea"]
+    login = f"host=127.0.0.1 user=gitea dbname=gitea password={changed}"
     assert docker("exec", f"{cloud.project}-postgres-1", "psql", login, "--tuples-only", "--command=SELECT 1").strip() == "1"
 
 
