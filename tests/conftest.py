@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Generator
 from contextlib import suppress
@@ -20,6 +21,10 @@ _TESTS = Path(__file__).parent
 ROOT = _TESTS.parent
 
 pytest.register_assert_rewrite("tests.conformance.holding")
+
+# Whatever the environment says: without bytecode every one of some thousand processes compiles all that it imports.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Before anything is collected: modules may look for their server when they are imported.
 _PROGRAMS = [str(ROOT / ".cache/servers/bin"), str(ROOT / ".venv/bin"), os.environ["PATH"], "/usr/sbin", "/sbin"]
