@@ -61,11 +61,13 @@ class Roles:
         return frozenset(name for (name,) in session.rows("SELECT rolname::text FROM pg_roles"))
 
     def observe(self, session: Session, desired: Mapping[str, Resource]) -> Iterator[Resource]:
-        """All there are: an unmarked one may have been adopted."""
-        access = _password_access(session) if desired else None
+        """All there are: an unmarked one may have been adopted. A password that may not be looked at is taken to be as declared."""
+        access = _password_access(session) if desired and not self._server.reads_only else None
         for name, found in _look(session).items():
             wanted = desired.get(f"role:{name}")
-            password = _live_password(session, access, name, wanted.spec["password"]) if access and wanted else None
+            password = wanted.spec["password"] if wanted else None
+            if access and wanted:
+                password = _live_password(session, access, name, password)
             spec = {**found.spec, "password": password}
             owned = self._mark.is_in(found.comment)
             yield Resource(f"role:{name}", spec, shown={} if password else None, version=found.version, owned=owned)
