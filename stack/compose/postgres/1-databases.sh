@@ -9,9 +9,11 @@ REVOKE ALL ON DATABASE :"name" FROM PUBLIC;
 SQL
 done
 
-# What pgAdmin shows: the databases of the others, to look at.
+# What pgAdmin shows: the databases of the others, to look at. And who enters each to see which schemas it has, and no more.
 psql --username=postgres --dbname=postgres --quiet --set=ON_ERROR_STOP=1 <<'SQL'
 CREATE ROLE readers NOLOGIN IN ROLE pg_read_all_data, pg_monitor;
 GRANT readers TO pgadmin;
 GRANT CONNECT ON DATABASE gitea, concourse TO readers;
+CREATE ROLE visitors NOLOGIN;
+GRANT CONNECT ON DATABASE gitea, concourse, pgadmin TO visitors;
 SQL
