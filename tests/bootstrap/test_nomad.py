@@ -48,7 +48,6 @@ def ground(repo: Path, nomad: FakeNomad) -> Iterator[Ground]:
 
 def _does(ground: Ground) -> int:
     """How many steps had something to do."""
-
     return climb([NomadAcl(ground)], lambda: None, lambda _name, _missing: nullcontext(lambda _said: None))
 
 
