@@ -156,6 +156,11 @@ class Target(ABC):
         `observe` that lets no program and no system evaluate what they wrote. None where the kind or its settings have none."""
         return None
 
+    def tells(self, resource: Resource) -> bool:
+        """Of a reader: whether strangers may be told that something declared, which refers to no secret, differs from what is live.
+        Pure."""
+        return not resource.sensitive
+
     def rehearse(self, files: Files, directory: Path) -> str:  # noqa: ARG002 -- most have no program that could
         """Lets the kind's own programs look at what `parse` was given, with stand-ins for secrets, in the empty `directory`: away
         from the system, as far as it can be told there. Gives what looked, in words; empty where nothing could. Raises

@@ -12,7 +12,7 @@ from gitops_agent.secret import remember
 AGENT = "gitops-agent"
 TOKEN = "gitops-agent-gitea-token"  # noqa: S105 -- a name
 _TOKENS = {
-    TOKEN: "write:organization,write:package,write:repository,write:user",
+    TOKEN: "write:issue,write:organization,write:package,write:repository,write:user",
     "concourse-gitea-token": "read:package,read:repository,read:user",
 }
 

@@ -12,7 +12,7 @@ from gitops_agent.plan import Limits, Plan, compare, guard
 from gitops_agent.preview.request import Section
 from gitops_agent.reconcile.applied import LastApplied
 from gitops_agent.reconcile.desired import Desired
-from gitops_agent.secret import mask, unresolved
+from gitops_agent.secret import mask, references, unresolved
 from gitops_agent.target import Target
 
 _LONGEST = 100_000
@@ -84,7 +84,8 @@ def _compared(target: Target, wanted: State, before: State) -> Plan:
 def _live(reader: Target, wanted: State, before: State, last: LastApplied, key: bytes) -> Plan:
     """What holds a secret is compared with the branch: its live value is not asked for, and there is none to compare it with."""
     settings = reader.settings
-    hidden = {resource.name for state in (wanted, before) for resource in state if resource.sensitive}
+    said = [resource for state in (wanted, before) for resource in state]
+    hidden = {resource.name for resource in said if references(resource.spec, key) or not reader.tells(resource)}
     observed = _without(hidden, reader.observe(wanted))
     plan = compare(
         reader.name,

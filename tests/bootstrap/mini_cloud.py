@@ -63,6 +63,7 @@ class MiniCloud:
             "images": tags,
             "without": list(_WITHOUT),
             "features": {"openbao": True},
+            "previews": True,
             "publish": {"address": "127.0.0.1", "http": ports(), "https": self.https, "nomad_rpc": ports()},
             "hostnames": list(_HOSTNAMES),
             "required_statuses": [],
@@ -92,8 +93,9 @@ class MiniCloud:
         done = subprocess.run(self.command(*arguments), cwd=self._home, capture_output=True, text=True, timeout=300, check=False)
         return Ended(done.returncode, done.stdout, done.stderr)
 
-    def bootstrap(self, *more: str) -> Ended:
-        return self.run("bootstrap", str(self.clone), "--vault-keys", str(self.keys), *more)
+    def bootstrap(self, *more: str, place: Path | None = None) -> Ended:
+        """By the owner's clone, unless another place is named."""
+        return self.run("bootstrap", str(place or self.clone), "--vault-keys", str(self.keys), *more)
 
     def killed_bootstrap(self, spared: Collection[str], *, after: float) -> str:
         """Bootstrap, killed so many seconds after it has begun a step that is not spared. The step's name; empty where it came to
@@ -113,9 +115,11 @@ class MiniCloud:
         return ""
 
     def lose(self, service: str) -> None:
-        """Its container and all that it kept."""
-        docker("rm", "--force", f"{self.project}-{service}-1")
-        docker("volume", "rm", f"{self.project}_{service}-data")
+        """Its container and all that it kept, with whatever else has that mounted."""
+        volume = f"{self.project}_{service}-data"
+        mounted = docker("ps", "--all", "--quiet", "--filter", f"volume={volume}").split()
+        docker("rm", "--force", *mounted)
+        docker("volume", "rm", volume)
 
     def secret(self, name: str) -> str:
         return (self.root / "agent-state/secrets" / name).read_text().strip()

@@ -51,6 +51,7 @@ def test_a_mini_cloud_from_zero(cloud: MiniCloud) -> None:
     a_password_that_changes_is_taken_by_one_run(cloud)
     what_lost_its_data_is_mended_alone(cloud, "consul")
     what_lost_its_data_is_mended_alone(cloud, "vault")
+    the_config_repo_comes_back_to_a_gitea_that_lost_its_data(cloud)
     taken_down_nothing_but_data_is_left(cloud)
     with_its_data_destroyed_nothing_is_left(cloud)
 
@@ -155,6 +156,20 @@ def what_lost_its_data_is_mended_alone(cloud: MiniCloud, service: str) -> None:
     assert {name for name in before if before[name] != after.get(name)} <= {service, "gitops-agent"}
     applied(cloud, cloud.push({**cloud.values, "hostnames": [*cloud.values["hostnames"], {**HERE, "name": f"after-{service}"}]}))
     assert ":8300" in cloud.ask(f"after-{service}", "/v1/status/leader").json
+
+
+def the_config_repo_comes_back_to_a_gitea_that_lost_its_data(cloud: MiniCloud) -> None:
+    """From the agent's mirror: nobody has a clone."""
+    before, applied_last, password = cloud.containers(), cloud.main(), cloud.secret("gitea-admin")
+    cloud.lose("gitea")
+    done = cloud.bootstrap(place=cloud.root)
+    assert done.status == 0, done.err + done.out
+    after = cloud.containers()
+    assert {name for name in before if before[name] != after.get(name)} == {"gitea", "gitops-agent"}
+    assert cloud.main() == applied_last
+    assert cloud.secret("gitea-admin") != password
+    applied(cloud, cloud.push({**cloud.values, "hostnames": [*cloud.values["hostnames"], {**HERE, "name": "after-gitea"}]}))
+    assert ":8300" in cloud.ask("after-gitea", "/v1/status/leader").json
 
 
 def taken_down_nothing_but_data_is_left(cloud: MiniCloud) -> None:

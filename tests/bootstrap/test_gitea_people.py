@@ -44,7 +44,7 @@ def test_people_and_tokens_by_another_administrators_login(repo: Path, gitea: Fa
     assert gitea.passwords["boss"] == "the-bosss-password"
     scopes = {name: gitea.tokens[on.secrets.read(f"{name}-gitea-token")] for name in ("gitops-agent", "concourse")}
     assert scopes == {
-        "gitops-agent": {"write:organization", "write:package", "write:repository", "write:user"},
+        "gitops-agent": {"write:issue", "write:organization", "write:package", "write:repository", "write:user"},
         "concourse": {"read:package", "read:repository", "read:user"},
     }
     assert gitea.organisations["mini-cloud"].teams[0].members == ["gitops-agent", "admin1"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -101,9 +102,9 @@ class FakeGitea:
         self.owners[password] = name
 
     def issue(self, user: str, name: str, scopes: Iterable[str]) -> str:
-        """The value of a new token."""
+        """The value of a new token: by chance, so that one that lost its data never makes a token that somebody knows again."""
         number = self.number()
-        token = self.add_token(f"{number:040x}", *scopes)
+        token = self.add_token(secrets.token_hex(20), *scopes)
         self.owners[token] = user
         self.issued.setdefault(user, []).append((number, name, token))
         return token

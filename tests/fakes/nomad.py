@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.fakes.http import Server
-from tests.fakes.nomad_acl import Acl
+from tests.fakes.nomad_acl import ANONYMOUS, Acl
 from tests.fakes.nomad_hcl import HclError, job_from
 from tests.fakes.nomad_nodes import Nodes
 from tests.fakes.nomad_state import State
@@ -31,7 +31,7 @@ Json = Any
 class FakeNomad:
     def __init__(self) -> None:
         self.state = State()
-        self.acl = Acl(self.state)
+        self.acl = Acl(self.state, MANAGEMENT)
         self.tokens = self.acl.tokens
         self.nodes = Nodes()
         self.guard = threading.Condition()
@@ -44,15 +44,26 @@ class FakeNomad:
     def __exit__(self, *_: object) -> None:
         self._server.stop()
 
+    def lose(self) -> None:
+        """All that it kept. Its ACLs are on, and have not begun."""
+        self.state = State()
+        self.acl = Acl(self.state)
+        self.tokens = self.acl.tokens
+
     def answer(self, method: str, path: str, query: dict[str, str], body: Json, token: str) -> Json:
         """Raises Refused with the status and text of a real one."""
         if path in _OPEN:
             return _OPEN[path](self.nodes)
+        if path == "/v1/acl/bootstrap":
+            return self.acl.begin(body)
+        if path == "/v1/acl/token/self" and not token:
+            return ANONYMOUS
         parts = path.removeprefix("/v1/").split("/", 1)
         handle: Callable[..., Json] = getattr(self, f"_{parts[0]}")
-        if token != MANAGEMENT and token not in self.tokens:
+        management = token in self.acl.management
+        if not management and token not in self.tokens:
             raise Refused(403, "Permission denied" if not token or len(token) == 36 else "ACL token not found")
-        self._allowed: frozenset[str] | str = MANAGEMENT if token == MANAGEMENT else self.tokens[token]
+        self._allowed: frozenset[str] | str = MANAGEMENT if management else self.tokens[token]
         return handle(method, parts[1] if len(parts) > 1 else "", query, body)
 
     def _may(self, what: str) -> None:

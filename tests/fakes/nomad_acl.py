@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from typing import Any
 
 from tests.fakes.nomad_hcl import capabilities
@@ -10,12 +11,18 @@ from tests.fakes.nomad_state import State
 from tests.fakes.nomad_things import Refused
 
 Json = Any
+ANONYMOUS = {"Name": "Anonymous Token", "Type": "client", "Policies": ["anonymous"], "Roles": None, "Global": False}
+"""What whoever shows no token is told to have."""
+_UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
 _RULES = re.compile(r'(namespace|node_pool|host_volume) "|(agent|node|operator|quota|plugin) ')
 
 
 class Acl:
-    def __init__(self, state: State) -> None:
+    """`management` are the tokens that may do everything; with none ACLs have not begun."""
+
+    def __init__(self, state: State, *management: str) -> None:
         self._state = state
+        self.management = {*management}
         self.tokens: dict[str, frozenset[str]] = {}
         """Capabilities and paths of variables by token."""
 
@@ -36,6 +43,19 @@ class Acl:
             "token": self._token,
         }
         return handle[what](method, name, body)
+
+    def begin(self, body: Json) -> Json:
+        """What needs no token, once."""
+        secret = (body or {}).get("BootstrapSecret") or str(uuid.uuid4())
+        if not _UUID.fullmatch(secret):
+            raise Refused(400, "invalid acl token")
+        if self.management:
+            raise Refused(400, "ACL bootstrap already done (reset index: 9)")
+        return {**self._manager("Bootstrap Token", secret), "Global": True}
+
+    def _manager(self, name: str, secret: str) -> Json:
+        self.management.add(secret)
+        return {"SecretID": secret, "Name": name, "Type": "management", "Global": False, "Policies": None, "Roles": None}
 
     def _policies(self, _method: str, _name: str, _body: Json) -> Json:
         listed = ("Name", "Description", "Hash", "CreateIndex", "ModifyIndex")
@@ -73,7 +93,7 @@ class Acl:
     def _token(self, _method: str, _name: str, body: Json) -> Json:
         token = f"{len(self.tokens):08d}-aaaa-bbbb-cccc-dddddddddddd"
         if body["Type"] == "management":
-            raise Refused(400, "the fake has one management token")
+            return self._manager(body["Name"], str(uuid.uuid4()))
         policies = self._state.policies.things
         self.tokens[token] = frozenset().union(*(capabilities(policies[name]["Rules"]) for name in body["Policies"]))
         return {"SecretID": token}

@@ -35,11 +35,16 @@ class Row:
     archived: bool
 
 
+_SETTING = {"member", "owner"}
+_LOOKING = {"viewer", "pipeline-operator", *_SETTING}
+
+
 class Pipelines:
     """Names are those of resources: `pipeline:<team>/<name>`. Raises Unavailable."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, reads_only: bool = False) -> None:
         self._session = session
+        self._reads_only = reads_only
         self._old_enough = False
 
     def rows(self) -> dict[str, Row]:
@@ -50,16 +55,18 @@ class Pipelines:
         return {row.name: row for row in map(_row, answer.data) if row is not None}
 
     def require_role(self, teams: Iterable[str]) -> None:
-        """Raises RoleMissing for a team in which no pipeline may be set, Unavailable for one that is not there."""
+        """Raises RoleMissing for a team in which no pipeline may be set (or looked at, where that is all), Unavailable for one that
+        is not there."""
         user = self._session.call("GET", "/user", needs="a token").data
         roles = user.get("teams") if isinstance(user, Mapping) else None
         if not isinstance(roles, Mapping):
             raise Unavailable("what answers is no Concourse: it does not know whom it talks to")
         for team in teams:
-            if {"member", "owner"} & {*roles.get(team, ())}:
+            if (_LOOKING if self._reads_only else _SETTING) & {*roles.get(team, ())}:
                 continue
             if not user.get("is_admin"):
-                raise RoleMissing(f"concourse: the agent is no member of team {team}, or there is no such team")
+                who = "the user for previews is no viewer" if self._reads_only else "the agent is no member"
+                raise RoleMissing(f"concourse: {who} of team {team}, or there is no such team")
             if self._session.call("GET", f"/teams/{quote(team, safe='')}", needs="a token", accept=(404,)).status == 404:
                 raise Unavailable(f"concourse has no team {team}")
 
@@ -74,8 +81,9 @@ class Pipelines:
             raise Unavailable(f"what answers is no Concourse: {name} has no configuration") from None
 
     def check(self, resource: Resource) -> None:
-        """Has Concourse look at the pipeline without saving it. Raises InvalidRevision with what it says."""
-        if not self._checks():
+        """Has Concourse look at the pipeline without saving it, which takes whoever may save. Raises InvalidRevision with what it
+        says."""
+        if self._reads_only or not self._checks():
             return
         answer = self._put(resource, resource.spec["config"], "1", _NEVER_SAVED)
         if answer.status != 400 or _PASSED not in answer.text:

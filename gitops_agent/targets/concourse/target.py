@@ -28,12 +28,12 @@ class ConcourseTarget(Target):
 
     Settings = ConcourseSettings
 
-    def __init__(self, settings: ConcourseSettings, site: Site) -> None:
+    def __init__(self, settings: ConcourseSettings, site: Site, *, reads_only: bool = False) -> None:
         super().__init__(settings, site)
         secret_file = settings.password_file
         identity = Client(settings.client, secret_file) if settings.client else User(settings.username, secret_file)
         self._session = Session(settings.address, identity, ca_file=settings.ca_file, timeout=settings.timeout)
-        self._pipelines = Pipelines(self._session)
+        self._pipelines = Pipelines(self._session, reads_only=reads_only)
         self._adopted = Adopted(site.directory)
         self._memory = Memory(site.directory, site.key)
 
@@ -87,6 +87,16 @@ class ConcourseTarget(Target):
             return HEALTHY
         said = f"all are {', '.join(sorted(set(states)))}" if states else "there is none"
         return Health(HealthStatus.DEGRADED, f"no worker runs: {said}")
+
+    def reader(self) -> Target | None:
+        settings = self.settings
+        file = settings.preview_password_file
+        update = {"username": settings.preview_username, "client": settings.preview_client, "password_file": file}
+        return None if file is None else ConcourseTarget(settings.model_copy(update=update), self.site, reads_only=True)
+
+    def tells(self, resource: Resource) -> bool:
+        """Every pipeline counts as sensitive, so that no live one is shown; in most nothing was concealed."""
+        return resource.shown is None or resource.shown == resource.spec
 
     def close(self) -> None:
         self._session.close()

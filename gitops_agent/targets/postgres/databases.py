@@ -53,12 +53,17 @@ class Databases:
             version = _version(spec, comment)
             if wanted is not None:
                 if not open_:
-                    raise Unavailable(f"postgres: the agent may not connect to {resource}: GRANT its owner, {owner}, to the agent")
+                    raise Unavailable(self._closed(resource, owner))
                 with self._server.session(name) as inside:
                     spec["schemas"] = _schemas(inside, wanted.spec["schemas"])
                 if "locale" in wanted.spec:
                     spec["locale"] = both_locales(collate, ctype)
             yield Resource(resource, spec, version=version, owned=owned)
+
+    def _closed(self, resource: str, owner: str) -> str:
+        if self._server.reads_only:
+            return f"postgres: the role for previews may not connect to {resource}: declare `connect` for it among its grants"
+        return f"postgres: the agent may not connect to {resource}: GRANT its owner, {owner}, to the agent"
 
     def put(self, change: Change) -> None:
         name, wanted = change.name.removeprefix("database:"), change.resource.spec

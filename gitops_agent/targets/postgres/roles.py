@@ -66,15 +66,17 @@ class Roles:
         return frozenset(name for name in self.names(session) if session.value(f"SELECT {parameters}", name) is not None)
 
     def observe(self, session: Session, desired: Mapping[str, Resource]) -> Iterator[Resource]:
-        """All there are: an unmarked one may have been adopted."""
-        access = _password_access(session) if any("password" in wanted.spec for wanted in desired.values()) else None
+        """All there are: an unmarked one may have been adopted. A password that may not be looked at is taken to be as declared."""
+        asked = not self._server.reads_only and any("password" in wanted.spec for wanted in desired.values())
+        access = _password_access(session) if asked else None
         for name, found in _look(session).items():
             wanted = desired.get(f"role:{name}")
             spec = {**found.spec, "password": None}
             if wanted and "password" not in wanted.spec:
                 del spec["password"]
-            elif wanted and access:
-                spec["password"] = _live_password(session, access, name, wanted.spec["password"])
+            elif wanted:
+                declared = wanted.spec["password"]
+                spec["password"] = _live_password(session, access, name, declared) if access else declared
             shown: Mapping[str, Any] | None = {} if spec.get("password") else None
             yield Resource(f"role:{name}", spec, shown=shown, version=found.version, owned=self._mark.is_in(found.comment))
 

@@ -84,10 +84,13 @@ class Session:
 
 
 class Server:
-    """Where sessions come from."""
+    """Where sessions come from: the agent's own, or where it `reads_only` those of the role for previews."""
 
-    def __init__(self, settings: PostgresSettings) -> None:
+    def __init__(self, settings: PostgresSettings, *, reads_only: bool = False) -> None:
+        self.reads_only = reads_only
         self._settings = settings
+        self._user = settings.preview_user if reads_only else settings.user
+        self._password_file = settings.preview_password_file if reads_only else settings.password_file
 
     @contextmanager
     def session(self, database: str = "", *, during: str = "") -> Iterator[Session]:
@@ -104,11 +107,10 @@ class Server:
 
     def _parameters(self, database: str) -> dict[str, Any]:
         settings = self._settings
-        milliseconds = int(settings.timeout * 1000)
         return {
             "host": settings.host,
             "port": settings.port,
-            "user": settings.user,
+            "user": self._user,
             "password": self._password(),
             "passfile": os.devnull,
             "dbname": database or settings.database,
@@ -118,12 +120,18 @@ class Server:
             "require_auth": "!password",  # never in plain text, whoever asks for it
             "connect_timeout": max(2, min(_CONNECT_SECONDS, int(settings.timeout))),
             "application_name": "gitops-agent",
-            # Session defaults that somebody set for the role or the database must not change what statements mean.
-            "options": f"-c statement_timeout={milliseconds} -c search_path=pg_catalog -c role=none -c client_encoding=UTF8",
+            "options": self._options(),
         }
 
+    def _options(self) -> str:
+        """Session defaults that somebody set for the role or the database must not change what statements mean. One that only
+        reads writes nothing either of what everybody may, such as a password of its own."""
+        milliseconds = int(self._settings.timeout * 1000)
+        options = f"-c statement_timeout={milliseconds} -c search_path=pg_catalog -c role=none -c client_encoding=UTF8"
+        return f"{options} -c default_transaction_read_only=on" if self.reads_only else options
+
     def _password(self) -> str | None:
-        file = self._settings.password_file
+        file = self._password_file
         if file is None:
             return None
         try:

@@ -22,6 +22,11 @@ class PostgresSettings(SharedSettings):
     """The agent's own role. No plan may change it."""
     password_file: Path | None = None
     """File with its password; read at every connection. Unset: none, whatever the environment and `~/.pgpass` hold."""
+    preview_user: str = Field(default="gitops_agent_preview", min_length=1)
+    """A role that may log in and owns nothing; its transactions are read-only. With `preview_password_file`."""
+    preview_password_file: Path | None = None
+    """File with the password of `preview_user`, a role that may read the catalogues, and no more: with it previews of pull requests
+    are planned against the live system. Unset: they are compared with the branch."""
     database: str = Field(default="postgres", min_length=1)
     """The database the agent connects to, and where postgres-role.sql was run. No plan may change it."""
     ca_file: Path | None = None

@@ -29,9 +29,9 @@ class Postgres(Target):
 
     Settings = PostgresSettings
 
-    def __init__(self, settings: PostgresSettings, site: Site) -> None:
+    def __init__(self, settings: PostgresSettings, site: Site, *, reads_only: bool = False) -> None:
         super().__init__(settings, site)
-        self._server = Server(settings)
+        self._server = Server(settings, reads_only=reads_only)
         mark = Mark(f"{site.environment}/{settings.name}")
         self._roles = Roles(self._server, mark)
         self._databases = Databases(self._server, mark)
@@ -90,6 +90,9 @@ class Postgres(Target):
             if session.value("SELECT pg_is_in_recovery()"):
                 return Health(HealthStatus.DEGRADED, "the server takes no writes: it is a standby, or recovering")
         return HEALTHY
+
+    def reader(self) -> Target | None:
+        return None if self.settings.preview_password_file is None else Postgres(self.settings, self.site, reads_only=True)
 
     def _refuse_unknown(self, desired: State, existing: frozenset[str]) -> None:
         declared = {resource.name for resource in desired}

@@ -20,5 +20,5 @@ GRANT USAGE ON SCHEMA gitops_agent TO gitops_agent;
 GRANT EXECUTE ON FUNCTION gitops_agent.password_parameters(name), gitops_agent.password_is(name, text) TO gitops_agent;
 
 -- Whose databases it is to keep as declared.
-GRANT gitea, concourse, pgadmin TO gitops_agent WITH ADMIN OPTION;
+GRANT gitea, concourse, pgadmin, visitors TO gitops_agent WITH ADMIN OPTION;
 SQL
