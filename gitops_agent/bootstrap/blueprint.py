@@ -98,6 +98,12 @@ class Blueprint:
         return service not in self.facts.without
 
     @property
+    def proposals_team(self) -> str:
+        """The team of Concourse in which proposals are validated; empty where they are not."""
+        previews = self.settings.environments[self.environment].previews
+        return previews.validation.team if previews and previews.validation else ""
+
+    @property
     def container(self) -> str:
         """Name of the agent's own Compose project."""
         return f"{self.facts.project}-agent"

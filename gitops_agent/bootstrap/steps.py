@@ -11,6 +11,7 @@ from gitops_agent.bootstrap.ground import Ground
 from gitops_agent.bootstrap.host import Host
 from gitops_agent.bootstrap.made_secrets import MadeSecrets
 from gitops_agent.bootstrap.nomad import NomadAcl
+from gitops_agent.bootstrap.proposals_team import ProposalsTeam
 from gitops_agent.bootstrap.step import Step
 from gitops_agent.bootstrap.task_image import TaskImage
 from gitops_agent.bootstrap.vault_access import VaultAccess
@@ -43,6 +44,8 @@ def steps(ground: Ground, *, agent: bool = True) -> list[Step]:
         found.append(Applied(ground, "gitea", lambda one: _gitea(ground, one)))
     if has("gitea") and has("concourse-web"):
         found.append(TaskImage(ground))
+    if (team := ground.blueprint.proposals_team) and has("concourse-web"):
+        found.append(ProposalsTeam(ground, team))
     return [*found, *([AgentStarted(ground), FirstRun(lambda: status(ground))] if agent else [])]
 
 

@@ -63,7 +63,6 @@ class MiniCloud:
             "images": tags,
             "without": list(_WITHOUT),
             "features": {"openbao": True},
-            "previews": True,
             "publish": {"address": "127.0.0.1", "http": ports(), "https": self.https, "nomad_rpc": ports()},
             "hostnames": list(_HOSTNAMES),
             "required_statuses": [],

@@ -170,7 +170,7 @@ def test_the_agent_s_own_project_joins_the_stack_s(project: dict[str, Any], tmp_
     assert ("gitea", True) in mounts
 
 
-@pytest.mark.parametrize("overlay", ["features: {openbao: true}", "publish: {https: 8443}", "previews: true", "hostnames: []"])
+@pytest.mark.parametrize("overlay", ["features: {openbao: true}", "publish: {https: 8443}", "previews: false", "hostnames: []"])
 def test_other_values(overlay: str, tmp_path: Path) -> None:
     if overlay == "hostnames: []":  # Gitea and others have to know what they are called
         with pytest.raises(InvalidRevision, match="no hostname leads to gitea"):

@@ -33,7 +33,7 @@ def _read_by_the_image(server: PostgresServer, psql: Path, written: Path) -> Non
         subprocess.run(["bash", "-Eeo", "pipefail", "-c", f". {script}"], env=environment, check=True, capture_output=True)
 
 
-@pytest.mark.parametrize(("overlay", "made"), [("", set()), ("previews: true", {"role:gitops_agent_preview"})])
+@pytest.mark.parametrize(("overlay", "made"), [("previews: false", set()), ("", {"role:gitops_agent_preview"})])
 def test_programs_get_in_before_the_first_run_and_the_run_adopts(
     binary: Callable[[str], str], free_port: Callable[[], int], tmp_path: Path, overlay: str, made: set[str]
 ) -> None:

@@ -44,12 +44,15 @@ def _finds_nothing_to_do(target: Target, files: Files) -> None:
     target.close()
 
 
-def test_they_are_off_until_somebody_wishes_them() -> None:
-    for overlay, on in (("", False), (_PREVIEWS, True)):
+def test_they_are_on_unless_somebody_does_not_wish_them() -> None:
+    for overlay, on in (("", True), ("previews: false", False)):
         text = rendered.tree("agent", overlay=overlay)["agent/agent.toml"].decode()
         assert ("preview" in text) == on
-        assert (read(text, Path("agent.toml")).environments["test"].previews is not None) == on
-    assert "test.previews]" not in rendered.tree("agent", overlay=f"{_PREVIEWS}\nwithout: [gitea]")["agent/agent.toml"].decode()
+        previews = read(text, Path("agent.toml")).environments["test"].previews
+        assert (previews is not None and previews.validation is not None) == on
+    for without, left in (("gitea", False), ("concourse-web", True)):
+        text = rendered.tree("agent", overlay=f"without: [{without}]")["agent/agent.toml"].decode()
+        assert ("test.previews]" in text, "test.previews.validation]" in text) == (left, False)
 
 
 @pytest.mark.server

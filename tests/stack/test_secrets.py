@@ -13,7 +13,7 @@ from gitops_agent.secret.placeholder import opener, substitute
 from tests.conformance.subject import KEY
 from tests.stack.rendered import ROOT, tree
 
-_VARIANTS = ["", "features: {openbao: true}", "features: {nomad_workload_identity: false}", "previews: true"]
+_VARIANTS = ["", "features: {openbao: true}", "features: {nomad_workload_identity: false}", "previews: false"]
 _FORM = re.compile(r"password|uuid|base64url-32|rsa|ssh|issued|public-of:([a-z-]+)")
 _NO_PROGRAM = {"nomad-client-consul-token", "consul-bootstrap-token", "nomad-bootstrap-token", "gitea-admin"}
 """What a worker is given when it is set up, and what `bootstrap` keeps for itself and for the owner."""
