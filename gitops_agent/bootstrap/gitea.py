@@ -13,13 +13,14 @@ AGENT = "gitops-agent"
 TOKEN = "gitops-agent-gitea-token"  # noqa: S105 -- a name
 _TOKENS = {
     TOKEN: "write:issue,write:organization,write:package,write:repository,write:user",
+    "gitops-agent-preview-gitea-token": "read:organization,read:repository,read:user",
     "concourse-gitea-token": "read:package,read:repository,read:user",
 }
 
 
 class GiteaPeople(Step):
-    """The owner, who is an administrator; the agent's user, who is none, owns the organisation and has a token for itself and one
-    that may only read."""
+    """The owner, who is an administrator; the agent's user, who is none, owns the organisation and has a token for itself, one for
+    previews and one for Concourse, which may only read."""
 
     name = "gitea: people and tokens"
     patience = 120
