@@ -40,7 +40,7 @@ os.environ.update(
 )
 
 # A test that depends on how busy the host is says nothing. script/test looks at more examples than script/check has time for.
-_EXAMPLES = {"quick": 30, "thorough": 200}
+_EXAMPLES = {"quick": 30, "thorough": 100}
 for _name, _examples in _EXAMPLES.items():
     _quiet = [hypothesis.HealthCheck.too_slow]
     hypothesis.settings.register_profile(_name, max_examples=_examples, deadline=None, suppress_health_check=_quiet)

@@ -22,6 +22,7 @@ from urllib.parse import urlencode
 import yaml
 
 from tests.bootstrap import images
+from tests.conformance import turns
 from tests.gitserver import git
 from tests.targets.compose.engine import clear, containers, docker, names
 
@@ -36,7 +37,7 @@ _HOSTNAMES: tuple[dict[str, Any], ...] = (
     {"name": "metrics", "service": "prometheus", "port": 9090, "probe": "/-/healthy"},
     {"name": "deploy", "service": "gitops-agent", "port": 8555, "streaming": True, "probe": "/healthz"},
 )
-_BEGUN = re.compile(r"· +[0-9]+/[0-9]+ (.*?)  ")
+_BEGUN = re.compile(r"· +([0-9]+)/[0-9]+ (.*?)  ")
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,8 @@ class MiniCloud:
         return self.run("bootstrap", str(place or self.clone), "--vault-keys", str(self.keys), *more)
 
     def killed_bootstrap(self, spared: Collection[str], *, after: float) -> str:
-        """Bootstrap, killed so many seconds after it has begun a step that is not spared. The step's name; empty where it came to
-        its end without."""
+        """Bootstrap, killed so many seconds after it has begun a step whose turn is today and that is not spared. The step's name;
+        empty where it came to its end without."""
         command = self.command("bootstrap", str(self.clone), "--vault-keys", str(self.keys))
         with subprocess.Popen(command, cwd=self._home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
             assert running.stdout is not None
@@ -106,10 +107,10 @@ class MiniCloud:
             for line in running.stdout:
                 said.append(line)
                 begun = _BEGUN.match(line)
-                if begun and begun[1] not in spared:
+                if begun and int(begun[1]) % turns.EVERY == turns.TODAY and begun[2] not in spared:
                     time.sleep(after)
                     running.kill()
-                    return begun[1]
+                    return begun[2]
         assert running.returncode == 0, "".join(said)
         return ""
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.bootstrap.mini_cloud import OWNER, MiniCloud, mini_cloud
+from tests.conformance import turns
 from tests.gitserver import git
 from tests.targets.compose.engine import docker
 
@@ -25,6 +26,8 @@ pytestmark = [pytest.mark.server, pytest.mark.timeout(900)]
 _RUNNING = {"consul", "gitea", "gitops-agent", "nginx", "pgadmin", "postgres", "prometheus", "vault"}
 _APPLIED = 60.0
 _SEED = 5
+_STEPS = 11
+"""Of this mini-cloud's that have something to do."""
 HERE = {"name": "here", "service": "consul", "port": 8500}
 
 
@@ -42,7 +45,7 @@ def cloud(free_port: Callable[[], int]) -> Iterator[MiniCloud]:
 
 def test_a_mini_cloud_from_zero(cloud: MiniCloud) -> None:
     a_dry_run_changes_nothing(cloud)
-    killed_in_every_step_it_comes_to_a_green_first_run(cloud)
+    killed_in_its_steps_it_comes_to_a_green_first_run(cloud)
     a_second_time_there_is_nothing_to_do(cloud)
     every_hostname_answers_over_https(cloud)
     pgadmin_shows_its_owner_the_server(cloud)
@@ -64,13 +67,14 @@ def a_dry_run_changes_nothing(cloud: MiniCloud) -> None:
     assert not any(cloud.left().values())
 
 
-def killed_in_every_step_it_comes_to_a_green_first_run(cloud: MiniCloud) -> None:
-    """Failure mode 64. Whatever a step that is killed has begun, or left running, the next run goes on from there."""
+def killed_in_its_steps_it_comes_to_a_green_first_run(cloud: MiniCloud) -> None:
+    """Failure mode 64. Whatever a step that is killed has begun, or left running, the next run goes on from there. Each day has its
+    steps: tests/conformance/turns.py."""
     moments = random.Random(_SEED)
     killed: list[str] = []
     while step := cloud.killed_bootstrap(killed, after=moments.uniform(0, 1)):
         killed.append(step)
-    assert {"secrets", "files and containers", "consul", "vault", "gitea", "agent", "first run"} <= set(killed)
+    assert len(killed) >= _STEPS // turns.EVERY
     assert set(cloud.containers()) == _RUNNING
     assert cloud.status(cloud.head) == "success"
 

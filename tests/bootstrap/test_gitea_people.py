@@ -42,7 +42,9 @@ def test_people_and_tokens_by_another_administrators_login(repo: Path, gitea: Fa
     assert (gitea.users, gitea.admins) == ({"admin1", "boss", "gitops-agent", "somebody"}, {"admin1", "boss"})
     assert gitea.passwords["admin1"] == on.secrets.read("gitea-admin")
     assert gitea.passwords["boss"] == "the-bosss-password"
-    scopes = {name: gitea.tokens[on.secrets.read(f"{name}-gitea-token")] for name in ("gitops-agent", "gitops-agent-preview", "concourse")}
+    scopes = {
+        name: gitea.tokens[on.secrets.read(f"{name}-gitea-token")] for name in ("gitops-agent", "gitops-agent-preview", "concourse")
+    }
     assert scopes == {
         "gitops-agent": {"write:issue", "write:organization", "write:package", "write:repository", "write:user"},
         "gitops-agent-preview": {"read:organization", "read:repository", "read:user"},

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +11,7 @@ from gitops_agent.errors import InvalidRevision, UnsafePlan
 from gitops_agent.model import Action
 from gitops_agent.plan import Limits, guard
 from gitops_agent.secret import Secret
+from tests.conformance import turns
 from tests.conformance.converge import CANARY, converge, plan
 from tests.conformance.holding import assert_becomes_healthy, assert_holds, others
 from tests.conformance.killing import killer
@@ -20,15 +19,11 @@ from tests.conformance.subject import KEY, REFERENCE, Subject
 
 _MOST_CALLS = 500
 """Kill points after which something must be wrong."""
-_EVERY = int(os.environ.get("KILL_EVERY", "2"))
-"""Kill at every second call, on one day at the odd ones and on the next at the even ones: all of them take CI as long as everything
-else. `KILL_EVERY=1` kills at each."""
-_TODAY = int(time.time() // 86400) % _EVERY
 
 
 def _moments(subject: Subject) -> range:
-    """The calls to be killed at, counted from 1."""
-    return range(1 + _TODAY * subject.kill_every, _MOST_CALLS, _EVERY * subject.kill_every)
+    """The calls to be killed at today, counted from 1."""
+    return range(1 + turns.TODAY * subject.kill_every, _MOST_CALLS, turns.EVERY * subject.kill_every)
 
 
 class Convergence:
