@@ -63,7 +63,7 @@ class Ground:
         """Raises Unavailable where it does not run."""
         found = self.engine.find(f"{project or self.blueprint.facts.project}/{service}")
         if found is None or not found.running:
-            raise Unavailable(f"the container of {service} does not run")
+            raise Unavailable(f"the container of {service} does not run: its log says why")
         return found
 
     def reach(self, address: str, project: str = "") -> str:
@@ -76,7 +76,7 @@ class Ground:
         except OSError:
             addresses = self.container(host, project).addresses
             if not addresses:
-                raise Unavailable(f"the container of {host} has no address") from None
+                raise Unavailable(f"the container of {host} has no address, as one that starts again and again: its log says why") from None
             port = f":{parts.port}" if parts.port else ""
             return parts._replace(netloc=f"{addresses[0]}{port}").geturl().removeprefix("//")
         return address

@@ -84,8 +84,8 @@ def test_the_user_of_concourse_looks_at_the_pipelines_of_team_main(tmp_path: Pat
     folder = rendered.folder("compose", _PREVIEWS)
     written = rendered.write(folder, tmp_path)
     web = yaml.safe_load(folder["compose.yaml"])["services"]["concourse-web"]
-    assert web["environment"]["CONCOURSE_MAIN_TEAM_CONFIG"] == "/etc/concourse/main.yaml"
-    assert web["volumes"] == ["./concourse:/etc/concourse:ro"]
+    assert web["environment"]["CONCOURSE_MAIN_TEAM_CONFIG"] == "/etc/concourse-teams/main.yaml"
+    assert web["volumes"] == ["./concourse:/etc/concourse-teams:ro"]
     assert all((written / "secrets" / secret).is_file() for secret in web["secrets"])
     script = web["command"][0].replace("$$", "$").replace("/run/secrets", str(written / "secrets"))
     said = subprocess.run(
