@@ -76,7 +76,8 @@ class Ground:
         except OSError:
             addresses = self.container(host, project).addresses
             if not addresses:
-                raise Unavailable(f"the container of {host} has no address, as one that starts again and again: its log says why") from None
+                why = "as one that starts again and again: its log says why"
+                raise Unavailable(f"the container of {host} has no address, {why}") from None
             port = f":{parts.port}" if parts.port else ""
             return parts._replace(netloc=f"{addresses[0]}{port}").geturl().removeprefix("//")
         return address
