@@ -66,7 +66,8 @@ def check(
     elif not findings:
         console.text("nothing to check: there is no folder with files")
     else:
-        for finding in findings:
+        # What is wrong comes last: that is where people look, and what Concourse's status says.
+        for finding in sorted(findings, key=lambda finding: bool(finding.error)):
             said = finding.error or _said(finding)
             console.line(said, mark=not finding.error, head=place(finding))
     return int(any(finding.error for finding in findings))
