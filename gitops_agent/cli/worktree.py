@@ -14,8 +14,10 @@ from tempfile import TemporaryDirectory
 from gitops_agent import process
 from gitops_agent.errors import CommandFailed, ConfigError
 from gitops_agent.model import Files, Revision
-from gitops_agent.source import Remote, Source
+from gitops_agent.source import Remote
 from gitops_agent.source.command import foreign
+from gitops_agent.source.objects import Objects
+from gitops_agent.source.tree import Limits, TreeReader
 
 _TIMEOUT = 60.0
 _NO_COMMIT = "0" * 40
@@ -27,11 +29,13 @@ def read(root: Path) -> Files:
     Raises InvalidRevision for what the agent would refuse, ConfigError where there is no directory.
     """
     with committed(root) as repository:
-        source = Source(Remote(str(repository)), repository.with_name("state"), "check")
+        remote = Remote(str(repository))
+        objects = Objects(repository, dict, _TIMEOUT)
         try:
-            return source.read(source.fetch())
+            with objects.open() as find:
+                return TreeReader(Limits(remote.max_file_bytes, remote.max_tree_bytes)).read(find, "HEAD")
         finally:
-            source.close()
+            objects.close()
 
 
 @contextmanager
@@ -74,7 +78,9 @@ def _commit(root: Path, repository: Path) -> None:
         process.run(["git", *arguments], timeout=_TIMEOUT, env=environment, stdin=stdin)
 
     git("init", "--quiet", "--bare", "--initial-branch=main", "--template=", repository)
-    here = (f"--git-dir={repository}", f"--work-tree={root}", "-C", root)
+    # It is gone in a moment: nothing is packed or put in order.
+    quick = ("-c", "core.compression=0", "-c", "maintenance.auto=false")
+    here = (f"--git-dir={repository}", f"--work-tree={root}", "-C", root, *quick)
     if paths := _paths(root):
         listed = "\0".join(paths).encode(errors="surrogateescape")
         # Forced: what is tracked counts even where .gitignore names it.
