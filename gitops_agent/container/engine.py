@@ -67,8 +67,10 @@ class Engine:
             except TimeoutError:
                 raise CommandFailed(f"{what} did not end within {timeout:g} s") from None
             finally:
-                stream.close()
-                connection.close()
+                # The answer that the SDK keeps with it comes first: from Python 3.13 on it complains of a socket closed under it.
+                for each in (getattr(stream, "_response", None), stream, connection):
+                    if each is not None:
+                        each.close()
             status = self._api.exec_inspect(job)["ExitCode"]
         return Exited(int(status), mask(output.decode(errors="replace")))
 
