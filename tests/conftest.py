@@ -40,7 +40,7 @@ os.environ.update(
 )
 
 # A test that depends on how busy the host is says nothing. script/test looks at more examples than script/check has time for.
-_EXAMPLES = {"quick": 30, "thorough": 100}
+_EXAMPLES = {"quick": 20, "thorough": 100}
 for _name, _examples in _EXAMPLES.items():
     _quiet = [hypothesis.HealthCheck.too_slow]
     hypothesis.settings.register_profile(_name, max_examples=_examples, deadline=None, suppress_health_check=_quiet)
@@ -57,6 +57,7 @@ _SLOW_SUITES = (
     "concourse/",
     "doctor/",
     "gate/",
+    "journal/test_runs.py",
     "journal/test_trouble.py",
     "plan/test_noninterference.py",
     "preview/",
@@ -71,11 +72,13 @@ _SLOW_SUITES = (
     "targets/nomad/",
     "targets/test_alloy.py",
     "targets/test_consul_template.py",
+    "targets/test_file_publishing.py",
     "targets/test_files.py",
     "targets/test_promtail_and_loki.py",
     "test_failure_modes.py",
     "test_post_receive.py",
     "test_provisioned_recorded.py",
+    "web/test_openapi.py",
     "worker/test_notify.py",
     "worker/test_restoring.py",
     "worker/test_validation.py",

@@ -69,6 +69,7 @@ def test_secrets_are_masked_before_lines_are_cut() -> None:
     assert diff({"a": value}, {"a": "x"}) == f'a: "{SHOWN}" → "x"'
 
 
+@pytest.mark.slow
 def test_ten_thousand_resources_take_no_time() -> None:
     def state(value: str) -> State:
         names = [f"kv:mini/{number}" for number in range(10_000)]

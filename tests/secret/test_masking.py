@@ -125,6 +125,7 @@ def test_threads_remember_and_mask_at_once() -> None:
     assert not leaks
 
 
+@pytest.mark.slow
 def test_a_thousand_secrets_cost_no_more_than_ten() -> None:
     """One regular expression of them took 9 s for a megabyte."""
     line = "2026-01-01T10:00:00.123Z info  applied nginx: 2 updated environment=mini-cloud seconds=0.23 reason=webhook\n"

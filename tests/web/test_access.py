@@ -72,6 +72,7 @@ def test_right_token(client: FlaskClient, bearer: dict[str, str]) -> None:
     assert client.get("/metrics", headers={"Authorization": f"bearer {TOKEN}"}).status_code == 200
 
 
+@pytest.mark.slow
 def test_storm_of_wrong_tokens_turns_429_and_the_right_one_still_counts(client: FlaskClient, bearer: dict[str, str]) -> None:
     codes = [client.get("/api/v1/runs", headers={"Authorization": "Bearer guess"}).status_code for _ in range(300)]
     assert set(codes) == {401, 429}

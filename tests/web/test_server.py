@@ -192,6 +192,7 @@ def test_closing_finishes_the_request_in_hand(world: World) -> None:
         socket.create_connection((host, int(port)), timeout=2)
 
 
+@pytest.mark.slow
 def test_closing_sends_a_long_answer_to_its_end(world: World) -> None:
     """More than the kernel buffers, to a client that had not begun to read when the agent was told to stop."""
     long = run(plans=({"target": "nginx", "digest": "x" * (8 << 20), "summary": "", "changes": []},))

@@ -226,6 +226,7 @@ def test_other_methods_are_405_with_a_reason(client: FlaskClient) -> None:
     assert set(answer.json) == {"queued", "reason"}
 
 
+@pytest.mark.slow
 def test_storm_of_unsigned_deliveries_turns_429_and_never_keeps_a_signed_one_out(world: World, client: FlaskClient) -> None:
     """Failure mode 60: 1,000 requests in a second; no work queued, and who signs rightly is served all the same."""
     began = time.monotonic()

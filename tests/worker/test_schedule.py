@@ -189,6 +189,7 @@ EVENTS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(EVENTS)
 @settings(max_examples=300)
 def test_newest_wins_whatever_happens(events):
