@@ -10,6 +10,7 @@ from typing import Any
 
 from gitops_agent.adopt.described import Described, Entry, Part
 from gitops_agent.adopt.left import Why
+from gitops_agent.adopt.saying import said
 from gitops_agent.adopt.systems.source import Source
 from gitops_agent.adopt.tables import Table
 from gitops_agent.targets.vault import likeness
@@ -65,7 +66,7 @@ def _mounts(source: Source, api: str, file: str, own: tuple[str, ...]) -> list[E
         for part in ("options", "config"):
             value[part] = {key: one for key, one in (mount.get(part) or {}).items() if not _unsaid(key, one)}
         value |= {flag: mount.get(flag) for flag in ("local", "seal_wrap")}
-        found.append(Entry.of(f"{file.removesuffix('.yaml')}: {path}", file, _said(value), key=name))
+        found.append(Entry.of(f"{file.removesuffix('.yaml')}: {path}", file, said(value), key=name))
     return found
 
 
@@ -73,7 +74,7 @@ def _audit(source: Source) -> Iterator[Entry]:
     for path, device in _data(source, "sys/audit").items():
         if isinstance(device, dict):
             value = {name: device.get(name) for name in ("type", "description", "options", "local")}
-            yield Entry.of(f"audit device {path}", "audit.yaml", _said(value), key=path.rstrip("/"))
+            yield Entry.of(f"audit device {path}", "audit.yaml", said(value), key=path.rstrip("/"))
 
 
 def _roles(source: Source, mount: Part, place: str) -> Iterator[Entry]:
@@ -88,8 +89,3 @@ def _roles(source: Source, mount: Part, place: str) -> Iterator[Entry]:
 
 def _unsaid(name: str, value: Any) -> bool:
     return likeness.empty(value) or value == _DEFAULTS.get(name)
-
-
-def _said(value: dict[str, Any]) -> dict[str, Any]:
-    """Without what says nothing."""
-    return {name: one for name, one in value.items() if one}

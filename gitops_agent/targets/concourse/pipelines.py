@@ -22,6 +22,9 @@ _NEVER_SAVED = {"vars": "none"}
 _PASSED = "instance vars are malformed"
 _OLDEST = 8
 _LONGEST = 300
+_SETTING = {"member", "owner"}
+_LOOKING = {"viewer", "pipeline-operator", *_SETTING}
+"""Roles, by what one may do with pipelines."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,6 @@ class Row:
     paused: bool
     exposed: bool
     archived: bool
-
-
-_SETTING = {"member", "owner"}
-_LOOKING = {"viewer", "pipeline-operator", *_SETTING}
 
 
 class Pipelines:

@@ -8,6 +8,7 @@ from typing import Any
 
 from gitops_agent.adopt.described import Entry
 from gitops_agent.adopt.left import Why
+from gitops_agent.adopt.saying import free_name
 from gitops_agent.adopt.systems.source import Source
 from gitops_agent.targets.consul import likeness, links
 from gitops_agent.targets.consul.auth_methods import SECRET, AuthMethods
@@ -55,7 +56,8 @@ def _tokens(source: Source) -> Iterator[Entry]:
         elif any(link["Name"] == _MANAGEMENT for link in found.get("Policies") or []):
             source.left.add(Why.SYSTEM, said, "may do everything: an administrator's")
         else:
-            name = _free(re.sub(r"[^A-Za-z0-9_.-]+", "-", described).strip("-.") or accessor, names)
+            name = free_name(re.sub(r"[^A-Za-z0-9_.-]+", "-", described).strip("-.") or accessor, names)
+            names.add(name)
             value = {"accessor_id": accessor, "local": found.get("Local"), "roles": _names(found.get("Roles"))}
             yield Entry.of(said, "tokens.yaml", likeness.said({**value, **links.live(found)}), key=name)
 
@@ -77,9 +79,3 @@ def _binding_rules(client: Client) -> Iterator[Entry]:
 
 def _names(found: Sequence[dict[str, Any]] | None) -> list[str]:
     return [link["Name"] for link in found or ()]
-
-
-def _free(wish: str, taken: set[str]) -> str:
-    name = next(name for name in (wish, *(f"{wish}-{number}" for number in range(2, 10_000))) if name not in taken)
-    taken.add(name)
-    return name

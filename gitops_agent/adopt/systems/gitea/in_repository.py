@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gitops_agent.adopt.described import Entry
-from gitops_agent.adopt.systems.gitea.looker import said
+from gitops_agent.adopt.saying import said
 from gitops_agent.gitea import Session
 from gitops_agent.targets.gitea.deploy_keys import DeployKeys
 from gitops_agent.targets.gitea.protections import Protections

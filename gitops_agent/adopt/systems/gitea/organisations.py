@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from gitops_agent.adopt.described import Entry
 from gitops_agent.adopt.left import Left, Why
-from gitops_agent.adopt.systems.gitea.looker import Looker, said
+from gitops_agent.adopt.saying import said
+from gitops_agent.adopt.systems.gitea.looker import Looker
 from gitops_agent.gitea import Session
 from gitops_agent.targets.gitea.organisations import Organisations
 from gitops_agent.targets.gitea.teams import Teams

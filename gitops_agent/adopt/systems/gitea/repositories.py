@@ -7,7 +7,8 @@ from typing import Any
 
 from gitops_agent.adopt.described import Entry
 from gitops_agent.adopt.left import Left, Why
-from gitops_agent.adopt.systems.gitea.looker import Looker, said
+from gitops_agent.adopt.saying import said
+from gitops_agent.adopt.systems.gitea.looker import Looker
 from gitops_agent.targets.gitea.record import HOME
 from gitops_agent.targets.gitea.repositories import FIXED, OPTIONAL, Repositories
 

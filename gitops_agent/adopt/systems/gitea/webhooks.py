@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 from gitops_agent.adopt import confidential
 from gitops_agent.adopt.described import Entry
 from gitops_agent.adopt.left import Left, Why
-from gitops_agent.adopt.systems.gitea.looker import said
+from gitops_agent.adopt.saying import free_name, said
 from gitops_agent.gitea import Session
 from gitops_agent.targets.gitea.webhooks import Webhooks
 
@@ -17,11 +18,10 @@ _DEFAULTS = {"type": "gitea", "content_type": "json", "events": ["push"], "activ
 
 
 def describe(session: Session, repository: str, left: Left) -> Iterator[Entry]:
-    hooks = {}
+    hooks: dict[str, Any] = {}
     for row in session.rows(f"/repos/{repository}/hooks", f"the hooks of {repository}"):
         host = urlsplit(row["config"].get("url", "")).hostname or "hook"
-        numbered = (f"{repository}/{host}", *(f"{repository}/{host}-{number}" for number in range(2, 10_000)))
-        hooks[next(name for name in numbered if name not in hooks)] = row
+        hooks[free_name(f"{repository}/{host}", hooks)] = row
     for found in Webhooks(session, b"").observe({}, {f"webhook:{name}": {"id": row["id"]} for name, row in hooks.items()}):
         name = found.name.partition(":")[2]
         header = hooks[name].get("authorization_header") or ""

@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import Any
 
 from gitops_agent.adopt.described import Entry, Part
+from gitops_agent.adopt.saying import said
 from gitops_agent.adopt.systems.source import Source
 from gitops_agent.targets.nomad import namespaces, roles
 from gitops_agent.targets.nomad.client import Client
@@ -29,7 +30,7 @@ def describe(source: Source) -> Iterator[Entry]:
 def _namespaces(source: Source) -> Iterator[Entry]:
     for found in source.get("/v1/namespaces") or []:
         if found["Name"] != _DEFAULT:
-            yield Entry.of(f"namespace {found['Name']}", "namespaces.yaml", _said(namespaces.live(found)), key=found["Name"])
+            yield Entry.of(f"namespace {found['Name']}", "namespaces.yaml", said(namespaces.live(found)), key=found["Name"])
 
 
 def _policies(source: Source) -> Iterator[Entry]:
@@ -44,16 +45,11 @@ def _policies(source: Source) -> Iterator[Entry]:
 def _more(found: dict[str, Any]) -> dict[str, Any]:
     job = found.get("JobACL") or {}
     names = {"namespace": "Namespace", "id": "JobID", "group": "Group", "task": "Task"}
-    return _said(
+    return said(
         {"description": found.get("Description"), "job": {name: job[field] for name, field in names.items() if job.get(field)}}
     )
 
 
 def _roles(source: Source) -> Iterator[Entry]:
     for found in source.get("/v1/acl/roles") or []:
-        yield Entry.of(f"role {found['Name']}", "roles.yaml", _said(roles.live(found)), key=found["Name"])
-
-
-def _said(value: dict[str, Any]) -> dict[str, Any]:
-    """Without what says nothing."""
-    return {name: one for name, one in value.items() if one}
+        yield Entry.of(f"role {found['Name']}", "roles.yaml", said(roles.live(found)), key=found["Name"])
