@@ -17,6 +17,9 @@ Files: TypeAlias = Mapping[str, bytes]
 """Rendered files by their path: below the target's folder for `Target.parse`, below the repository's root elsewhere.
 Secrets are still placeholders in them."""
 
+CHANGED = "GITOPS_AGENT_CHANGED"
+"""The variable in which the task of a validation finds the paths that changed since files that were found good, one a line."""
+
 
 class Outcome(StrEnum):
     """How a run ended."""

@@ -1,27 +1,25 @@
-"""A config repo on the workbench: rendered and parsed as a run does it, with no system asked and no secret resolved."""
+"""A rendered config repo on the workbench: parsed as a run does it, and looked at by programs."""
 
 from __future__ import annotations
 
-import secrets
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from gitops_agent import targets
-from gitops_agent.cli import kinds, options, worktree
+from gitops_agent.cli import kinds, options
 from gitops_agent.cli.hooks import leaks
 from gitops_agent.errors import AgentError, ConfigError, InvalidRevision
 from gitops_agent.model import Files
 from gitops_agent.reconcile.desired import folders, parse
-from gitops_agent.render import Renderer
 from gitops_agent.secret.placeholder import substitute
 from gitops_agent.settings.load import read
 from gitops_agent.target import Site, Target
 
 if TYPE_CHECKING:
+    from gitops_agent.cli.rendering import Rendering
     from gitops_agent.settings import AgentSettings
 
 _OWN = "agent/agent.toml"
@@ -49,48 +47,27 @@ class Finding:
 
 
 class Bench:
-    """A work tree, and what is needed to render and parse it. `settings` say what the folders are; without
-    them the repository's own agent/agent.toml does; without that their names do."""
+    """A rendering, and what is needed to parse it. `settings` say what the folders are; without them the repository's own
+    agent/agent.toml does; without that their names do."""
 
-    def __init__(self, path: Path, settings: AgentSettings | None = None, *, programs: bool = False) -> None:
+    def __init__(self, rendering: Rendering, settings: AgentSettings | None = None, *, programs: bool = False) -> None:
         """`programs`: let the programs that will read the files look at them, as far as they are here."""
-        self._path = path
+        self._rendering = rendering
         self._programs = programs
         self._settings = settings
-        self._key = secrets.token_bytes(32)
-        self._renderer = Renderer()
-        self._renderer.start()
-        try:
-            self._files = worktree.read(path)
-            self._revision = worktree.revision(path)
-        except BaseException:
-            self._renderer.close()
-            raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._renderer.close()
+        kinds.load(rendering.folders)  # what takes a while to import
 
     def environments(self, wanted: str = "") -> list[str]:
         """The one that is wanted, or all that are known of."""
         if self._settings is not None:
             known = list(self._settings.environments)
             return [options.the_one(wanted, known)] if wanted else known
-        if wanted:
-            return [wanted]
-        named = {Path(file).stem for file in self._files if file.startswith("values/") and file.endswith(".yaml")}
-        return sorted(named - {"common"}) or ["default"]
-
-    def render(self, environment: str) -> Files:
-        """The whole tree. Raises InvalidRevision."""
-        return self._renderer.render(self._files, environment, self._revision, self._key)
+        return [wanted] if wanted else self._rendering.environments()
 
     def check(self, environment: str) -> list[Finding]:
         """One finding a target; a mistake in a template prevents all."""
         try:
-            tree = self.render(environment)
+            tree = self._rendering.tree(environment)
         except InvalidRevision as error:
             return [Finding(environment, error=str(error), file=error.file, line=error.line)]
         try:
@@ -107,11 +84,11 @@ class Bench:
 
     def leaks(self) -> list[Finding]:
         """What looks like a secret, before anything is rendered."""
-        fine = worktree.marked(self._path, leaks.FINE)
+        fine, changed = self._rendering.directory.marked(leaks.FINE), self._rendering.changed
         return [
             Finding("", error=f"{file}:{number}: looks like {what}", file=file, line=number)
-            for file, content in self._files.items()
-            if file not in fine and b"\0" not in content
+            for file, content in self._rendering.files.items()
+            if file not in fine and b"\0" not in content and (not changed or file in changed)
             for number, line in enumerate(content.decode(errors="replace").splitlines(), 1)
             for what in leaks.find(file, line)
         ]
@@ -132,18 +109,20 @@ class Bench:
     def _parsed(self, environment: str, target: Target, tree: Files) -> Finding:
         name, kind = target.name, str(target.settings.kind)
         try:
-            return Finding(environment, name, kind, resources=len(parse(tree, [target], self._key)[name]))
+            return Finding(environment, name, kind, resources=len(parse(tree, [target], self._rendering.key)[name]))
         except InvalidRevision as error:
             return Finding(environment, name, kind, error=str(error), file=error.file, line=error.line)
 
     def _targets(self, environment: str, tree: Files) -> list[Target]:
         settings = self._settings
         if settings is None and _OWN in tree:
-            settings = read(tree[_OWN].decode(), Path(_OWN))
+            settings = read(tree[_OWN].decode(), Path(_OWN), self._rendering.wanted)
         if settings is None or environment not in settings.environments:
-            return kinds.guess(tree, environment, self._key)
-        site = Site(environment, Path("/nonexistent/gitops-agent"), self._key)
-        return [targets.load(each.kind)(each, site) for each in settings.environments[environment].targets]
+            guessed = {path: content for path, content in tree.items() if self._rendering.wanted(path)}
+            return kinds.guess(guessed, environment, self._rendering.key)
+        site = Site(environment, Path("/nonexistent/gitops-agent"), self._rendering.key)
+        known = settings.environments[environment].targets
+        return [targets.load(each.kind)(each, site) for each in known if self._rendering.wanted(each.folder)]
 
 
 def _stand_in(_body: str, _digest: str) -> str:

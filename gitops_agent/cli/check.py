@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,6 +13,7 @@ import typer
 from gitops_agent.cli import options
 from gitops_agent.cli.console import Console
 from gitops_agent.errors import ConfigError
+from gitops_agent.model import CHANGED
 
 if TYPE_CHECKING:
     from gitops_agent.cli.bench import Finding
@@ -31,45 +33,64 @@ Programs = Annotated[
     typer.Option("--programs", help="Also let programs look that are here (nginx -t, promtool, …), and look for secrets."),
 ]
 
+ChangedOnly = Annotated[
+    bool,
+    typer.Option(
+        "--changed-only", help=f"Only what the files in ${CHANGED} can change, one a line; everything where it is not set."
+    ),
+]
+
 
 def check(
     path: Directory = Path(),
     environment: Name = "",
     config: AgentToml = None,
     programs: Programs = False,
+    changed_only: ChangedOnly = False,
     as_json: options.AsJson = False,
 ) -> int:
     """Does every template render, is every file understood?
 
     Asks no system and needs no secret. What each folder is says --config, or agent/agent.toml of the repository; without these, a
     folder named as a kind (nginx/, nomad-apps/) is of that kind, any other is `files`. With --programs it says what could not be
-    told here, too. Made for git hooks and CI: exits with 1 when something is wrong.
+    told here, too. With --changed-only it leaves out what files that were found good before have in common with these: the agent
+    says so to the task that validates a commit. Made for git hooks and CI: exits with 1 when something is wrong.
     """
     from concurrent.futures import ThreadPoolExecutor
 
-    from gitops_agent.cli import kinds
-    from gitops_agent.cli.bench import Bench
-
-    kinds.expect(path)
+    from gitops_agent.cli.rendering import Rendering
 
     def place(finding: Finding) -> str:
         kind = f" ({finding.kind})" if finding.kind != finding.target else ""
         return f"{finding.environment}/{finding.target}{kind}" if finding.target else finding.environment or "files"
 
-    with Bench(path, options.settings(config) if config else None, programs=programs) as bench, ThreadPoolExecutor(1) as beside:
-        leaks = beside.submit(bench.leaks) if programs else None  # rendering, which comes first, is another process' work
+    changed = frozenset(os.environ.get(CHANGED, "").splitlines()) if changed_only else frozenset()
+    with Rendering(path, changed) as rendering, ThreadPoolExecutor(1) as beside:
+        for name in [] if config else [environment] if environment else rendering.environments():
+            rendering.begin(name)  # what follows takes as long to import
+        from gitops_agent.cli.bench import Bench
+
+        bench = Bench(rendering, options.settings(config) if config else None, programs=programs)
+        leaks = beside.submit(bench.leaks) if programs else None
         findings = [finding for name in bench.environments(environment) for finding in bench.check(name)]
         findings = [*(leaks.result() if leaks else ()), *findings]
+        left_out = rendering.left_out
     console = Console()
     if as_json:
         console.json([finding.to_json() for finding in findings])
+        return _status(findings)
+    if left_out:
+        console.text(f"not reached by what changed, and not looked at: {', '.join(sorted(left_out))}")
     elif not findings:
         console.text("nothing to check: there is no folder with files")
-    else:
-        # What is wrong comes last: that is where people look, and what Concourse's status says.
-        for finding in sorted(findings, key=lambda finding: bool(finding.error)):
-            said = finding.error or _said(finding)
-            console.line(said, mark=not finding.error, head=place(finding))
+    # What is wrong comes last: that is where people look, and what Concourse's status says.
+    for finding in sorted(findings, key=lambda finding: bool(finding.error)):
+        said = finding.error or _said(finding)
+        console.line(said, mark=not finding.error, head=place(finding))
+    return _status(findings)
+
+
+def _status(findings: list[Finding]) -> int:
     return int(any(finding.error for finding in findings))
 
 
@@ -90,11 +111,11 @@ def render(
     as_json: options.AsJson = False,
 ) -> None:
     """What the templates become. Secrets stay references, shown as (sensitive)."""
-    from gitops_agent.cli.bench import Bench
+    from gitops_agent.cli.rendering import Rendering
     from gitops_agent.secret import mask
 
-    with Bench(path) as bench:
-        rendered = bench.render(options.the_one(environment, bench.environments(environment)))
+    with Rendering(path) as rendering:
+        rendered = rendering.tree(environment or options.the_one("", rendering.environments()))
     patterns = only or ["*"]
     tree = {file: content for file, content in rendered.items() if any(fnmatchcase(file, pattern) for pattern in patterns)}
     console = Console()

@@ -5,8 +5,7 @@ folder is `files`. Enough to parse with; such a target never meets a system.
 from __future__ import annotations
 
 import re
-import threading
-from contextlib import suppress
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic.fields import FieldInfo
@@ -23,16 +22,10 @@ def guess(tree: Files, environment: str, key: bytes) -> list[Target]:
     return [_target(folder, site) for folder in folders if not folder.startswith((".", "_"))]
 
 
-def expect(path: Path) -> None:
-    """Begins to import what the folders of a directory will need: meanwhile git and the renderer, processes of their own, take the
-    time that they take."""
-
-    def load() -> None:
-        with suppress(OSError):  # whoever reads the directory says so
-            for folder in sorted(entry.name for entry in path.iterdir() if entry.is_dir()):
-                targets.load(kind_of(folder))
-
-    threading.Thread(target=load, name="import").start()
+def load(folders: Iterable[str]) -> None:
+    """Imports what the folders will need."""
+    for folder in sorted(folders):
+        targets.load(kind_of(folder))
 
 
 def kind_of(folder: str) -> str:

@@ -19,9 +19,9 @@ from gitops_agent.concourse.session import Session
 from gitops_agent.errors import Unavailable
 from gitops_agent.secret import mask
 
-_SILENCE = 1.0
-"""Seconds a build may say nothing until `stop` and the time limit are looked at."""
-_PAUSE = 0.2
+_SHARE, _SHORTEST, _LONGEST = 0.1, 0.1, 1.0
+"""How long a build may say nothing until it is asked for its status: a share of the time that it has been followed, and the limits
+of that in seconds. Concourse wakes those who read events twice a second only, and knows that a build has ended at once."""
 
 
 class BuildStatus(StrEnum):
@@ -130,12 +130,15 @@ class Build:
         what `stop` raises; then the build runs on.
         """
         log = Log(hide)
-        ends = time.monotonic() + limit
+        began = time.monotonic()
+        ends = began + limit
         last: int | None = None
         while True:
+            looked = time.monotonic()
             status, before, ended = self.status(), last, False
+            silence = _LONGEST if status.ended else min(_LONGEST, max(_SHORTEST, (looked - began) * _SHARE))
             headers = {} if last is None else {"Last-Event-ID": str(last)}
-            with closing(self._session.lines(f"{self._path}/events", headers=headers, silence=_SILENCE)) as lines:
+            with closing(self._session.lines(f"{self._path}/events", headers=headers, silence=silence)) as lines:
                 for event in events(lines):
                     if event.name == "end":
                         ended = True
@@ -150,7 +153,7 @@ class Build:
                 self.abort()
                 return Verdict(self.status(), log.reason, log.tail, stopped=stopped, overdue=not stopped)
             if last == before:
-                time.sleep(_PAUSE)
+                time.sleep(max(0.0, looked + silence - time.monotonic()))
 
 
 def _object(answer: Answer) -> Mapping[str, Any]:

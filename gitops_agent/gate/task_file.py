@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gitops_agent.concourse import Plan, git, in_order, task, uploaded
 from gitops_agent.document import Document
 from gitops_agent.errors import InvalidRevision
+from gitops_agent.model import CHANGED
 
 _STEP = "validate"
+_MOST_SAID = 32_768
+"""Bytes of a variable; Linux takes 131,072 for one."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,14 @@ class TaskFile:
             return cls(config, str(inputs[0]["name"]))
         except (TypeError, KeyError, IndexError):
             raise InvalidRevision("its first input has no name", file=path) from None
+
+    def told(self, changed: Iterable[str]) -> TaskFile:
+        """One that finds the paths that `changed` in its environment, where they are few enough for that."""
+        said = "\n".join(sorted(changed))
+        if not said or len(said) > _MOST_SAID:
+            return self
+        params = self.config.get("params")
+        return replace(self, config={**self.config, "params": {**(params if isinstance(params, Mapping) else {}), CHANGED: said}})
 
     def on(self, artifact: int) -> Plan:
         """A build that judges files that were sent to Concourse."""

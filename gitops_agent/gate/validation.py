@@ -17,7 +17,7 @@ from gitops_agent.gate.checking import CONTEXT, Checking, Say, Subject
 from gitops_agent.gate.lending import Lending
 from gitops_agent.gate.patience import Patience
 from gitops_agent.gate.task_file import TaskFile
-from gitops_agent.model import CommitStatus, Revision, StatusState
+from gitops_agent.model import CommitStatus, Files, Revision, StatusState
 from gitops_agent.source import Source
 
 _KEY = "head"
@@ -92,9 +92,17 @@ class Validation:
 
     def _subject(self, revision: Revision) -> Subject:
         files = self._source.read(revision)
-        task = self._task(revision)
+        task = self._task(revision).told(self._changed(files))
         pinned = task.on_commit(self._terms.git, revision.sha), self._terms.pipeline
         return Subject(revision.sha, _KEY, revision.sha, CONTEXT, lambda: packed(files), task, pinned)
+
+    def _changed(self, files: Files) -> list[str]:
+        """The paths in which these differ from the last applied files, if those were found good: what is not named was judged."""
+        applied = self._source.applied()
+        if applied is None or not self._source.is_good(applied):
+            return []
+        good = self._source.read(applied)
+        return [path for path in {*good, *files} if good.get(path) != files.get(path)]
 
     def _task(self, revision: Revision) -> TaskFile:
         """From the last applied revision; the first commits, until one was applied that has the file, bring their own."""

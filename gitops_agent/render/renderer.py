@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from gitops_agent.errors import InvalidRevision, Unavailable
@@ -46,14 +47,18 @@ class Renderer:
                 self._peer.end()
             self._peer = None
 
-    def render(self, files: Files, environment: str, revision: Revision, key: bytes) -> Files:
+    def render(
+        self, files: Files, environment: str, revision: Revision, key: bytes, wanted: Callable[[str], bool] | None = None
+    ) -> Files:
         """The whole tree in, the whole tree out, by path: `*.j2` rendered, `_*` among them not put out, `values/` gone, everything
-        else as it is. Secrets are placeholders.
+        else as it is. Secrets are placeholders. With `wanted` only files whose paths in the repository it says yes to come out.
 
         Raises InvalidRevision with file and line for what is wrong in a template or in values, and for a template that needs too
         much time, memory or room; Unavailable when the host keeps the child from working.
         """
         tree = sort(files, environment)
+        if wanted is not None:
+            tree = tree.only(wanted)
         if not tree.outputs and not tree.values:
             return tree.verbatim
         request = {

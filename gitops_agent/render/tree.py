@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from gitops_agent.errors import InvalidRevision
 from gitops_agent.model import Files
@@ -20,6 +21,11 @@ class Tree:
     templates: dict[str, str]
     outputs: dict[str, str]
     verbatim: dict[str, bytes]
+
+    def only(self, wanted: Callable[[str], bool]) -> Tree:
+        """The same with fewer files to come out; what they include and read is all there."""
+        outputs = {path: output for path, output in self.outputs.items() if wanted(path)}
+        return replace(self, outputs=outputs, verbatim={path: content for path, content in self.verbatim.items() if wanted(path)})
 
 
 def sort(files: Files, environment: str) -> Tree:

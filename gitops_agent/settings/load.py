@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,19 +30,21 @@ def load(path: Path) -> AgentSettings:
     return read(text, path)
 
 
-def read(text: str, path: Path) -> AgentSettings:
-    """The same of a text; `path` is what mistakes name. Raises ConfigError."""
+def read(text: str, path: Path, wanted: Callable[[str], bool] = lambda _folder: True) -> AgentSettings:
+    """The same of a text; `path` is what mistakes name. Only targets whose folders are `wanted` are there, and their kinds are
+    imported. Raises ConfigError."""
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: {error}") from None
-    return _Reader(path, text).agent(document)
+    return _Reader(path, text, wanted).agent(document)
 
 
 class _Reader:
-    def __init__(self, path: Path, text: str) -> None:
+    def __init__(self, path: Path, text: str, wanted: Callable[[str], bool]) -> None:
         self._path = path
         self._text = text
+        self._wanted = wanted
 
     def agent(self, document: dict[str, Any]) -> AgentSettings:
         environments = document.pop("environments", {})
@@ -59,7 +62,11 @@ class _Reader:
         listed = table.get("targets", [])
         if not isinstance(listed, list) or not all(isinstance(target, dict) for target in listed):
             raise self._error((*at, "targets"), "must be tables: [[environments.NAME.targets]]")
-        read = [self._target((*at, "targets", index), target) for index, target in enumerate(listed)]
+        read = [
+            self._target((*at, "targets", index), target)
+            for index, target in enumerate(listed)
+            if self._wanted(str(target.get("folder") or target.get("name")))
+        ]
         for index, target in enumerate(read):
             if target.name in [other.name for other in read[:index]]:
                 raise self._error((*at, "targets", index, "name"), f"{target.name!r} is used twice")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from gitops_agent.model import CHANGED
 from tests.cli.conftest import Cli
 
 
@@ -162,3 +163,36 @@ def test_a_repository_of_another_user(here: Cli, repo: Path) -> None:
     for path in (repo, *repo.rglob("*")):
         os.chown(path, 65534, 65534)
     assert "nginx/ignored.key" not in json.loads(here("render", repo, "--json").out)
+
+
+def test_changed_only_looks_at_what_the_change_reaches(here: Cli, repo: Path) -> None:
+    (repo / "consul/kv.yaml.j2").write_text("list: [1]\n")
+    ended = here("check", repo, "--changed-only", env={CHANGED: "nginx/nginx.conf\nnginx/gone"})
+    assert ended.status == 0
+    assert ended.out.splitlines() == ["not reached by what changed, and not looked at: consul", "✓ default/nginx  3 resources"]
+    assert here("check", repo, env={CHANGED: "nginx/nginx.conf"}).status == 1, "only where that is asked for"
+    assert here("check", repo, "--changed-only", env={CHANGED: ""}).status == 1, "and somebody said what changed"
+    assert here("check", repo, "--changed-only", env={CHANGED: "values/common.yaml"}).status == 1
+
+
+def test_changed_only_of_a_mini_cloud_knows_its_settings(here: Cli, tmp_path: Path) -> None:
+    """Its agent.toml names the folders of targets, and is rendered for that; two of them are below one folder."""
+    repo = tmp_path / "cloud"
+    assert here("init", repo, "--domain", "example.org").status == 0
+    ended = here("check", repo, "--changed-only", "--json", env={CHANGED: "prometheus/prometheus.yml.j2"})
+    assert [finding["target"] for finding in json.loads(ended.out)] == ["prometheus"]
+    (repo / "prometheus/prometheus.yml.j2").unlink()
+    ended = here("check", repo, "--changed-only", "--json", env={CHANGED: "prometheus/prometheus.yml.j2"})
+    assert ended.status == 1
+    ended = here("check", repo, "--changed-only", "--json", env={CHANGED: "README.md"})
+    assert len(json.loads(ended.out)) > 10
+
+
+def test_changed_only_is_a_part_of_the_whole(here: Cli, tmp_path: Path) -> None:
+    """What it says of a target is what the whole check says of it."""
+    repo = tmp_path / "cloud"
+    assert here("init", repo, "--domain", "example.org").status == 0
+    whole = {finding["target"]: finding for finding in json.loads(here("check", repo, "--json").out)}
+    for folder in ("nginx", "compose", "certificates", "grafana"):
+        said = json.loads(here("check", repo, "--changed-only", "--json", env={CHANGED: f"{folder}/new"}).out)
+        assert said == [whole[folder]]

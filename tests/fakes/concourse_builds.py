@@ -76,7 +76,12 @@ class Build:
             if self._aborted:
                 return "aborted"
             self._child = subprocess.Popen(
-                command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+                command,
+                cwd=directory,
+                env={**os.environ, **config.get("params", {})},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         assert self._child.stdout is not None
         with self._child as child:

@@ -278,6 +278,30 @@ def test_what_is_advisory_is_said_by_the_next_agent_too(validated, concourse):
     assert started(concourse) == 1
 
 
+def test_the_task_is_told_what_changed_since_files_that_were_found_good(validated, concourse):
+    says_what = says("echo told $GITOPS_AGENT_CHANGED; exit ${GITOPS_AGENT_CHANGED:+1}")
+    validated.start()
+    first = validated.author.push(says_what | {"pages/a": "1", "pages/gone": "1"})
+    validated.settled(first)
+    second = validated.author.push({"pages/a": "2", "pages/gone": None, "new/b": "1"})
+    validated.settled(second, "error")
+    told = concourse.builds[2].plan["do"][-1]["task"]["config"]["params"]
+    assert told == {"GITOPS_AGENT_CHANGED": "new/b\npages/a\npages/gone"}
+    said = validated.gitea.statuses(REPOSITORY, second, "gitops/test")[-1][1]
+    assert said == "validation: build 2 failed: told new/b pages/a pages/gone"
+
+
+def test_files_that_nobody_has_judged_are_judged_whole(validated, concourse):
+    validated.configure(targets=validated.target("pages"))
+    validated.start()
+    validated.settled(validated.author.push(says("exit 1") | {"pages/a": "1"}))
+    validated.stop()
+    configure(validated, concourse)
+    validated.start()
+    validated.settled(validated.author.push({"pages/a": "2"}), "error")
+    assert "params" not in concourse.builds[1].plan["do"][-1]["task"]["config"]
+
+
 def test_apply_says_what_became_of_an_advisory_validation(validated, concourse):
     configure(validated, concourse, policy="advisory")
     sha = validated.author.push(says("sleep 1") | {"pages/a": "1"})

@@ -99,11 +99,13 @@ def _made(*parts: str) -> Path:
 
 def _check(tree: Path) -> list[str]:
     from gitops_agent.cli.bench import Bench
+    from gitops_agent.cli.rendering import Rendering
 
     # The hook's own variables would lead git to the author's repository instead of the copy.
     hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("GIT_")}
     try:
-        with Bench(tree) as bench:
+        with Rendering(tree) as rendering:
+            bench = Bench(rendering)
             findings = [finding for name in bench.environments() for finding in bench.check(name)]
     except AgentError as error:
         return [str(error)]
