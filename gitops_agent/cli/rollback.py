@@ -169,7 +169,8 @@ def _pulls(followed: EnvironmentSettings, error: Exception) -> Pulls:
         gitea = Gitea.of(followed.source, followed.gitea, followed.token_file, followed.ca_file)
     except ConfigError:
         raise Refused(f"{error}, and without Gitea there are no pull requests") from None
-    return Pulls(Session(gitea.url, followed.token_file, followed.ca_file), gitea.repository)
+    session = Session(gitea.url, followed.token_file, followed.ca_file)
+    return Pulls(session, gitea.repository, followed.gitea_pages)
 
 
 def _body(commits: Sequence[Commit], person: Person, why: str) -> str:

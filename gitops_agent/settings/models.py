@@ -98,7 +98,7 @@ class EnvironmentSettings(Table):
     gitea: str = ""
     """Address of Gitea for statuses, `https://git.example.org`; taken from an `http(s)` source unless set."""
     gitea_pages: str = ""
-    """Address of Gitea as people reach it, for links to commits, where that is another one."""
+    """Address of Gitea as people reach it, for links to commits and pull requests, where that is another one."""
     notify_file: Path | None = None
     """File with the addresses of those who are told when something went wrong and when it is well again, in the form of Apprise
     (`ntfys://…`, `slack://…`, `mailtos://…`), one a line; `#` begins a comment. They are secrets; read when the agent starts."""

@@ -23,6 +23,7 @@ def merge(agent: Running, number: int) -> None:
 
 
 def test_a_protected_branch_goes_back_by_a_pull_request(agent: Running) -> None:
+    agent.configure(gitea_pages="https://git.example.org")
     agent.start()
     agent.settled(agent.author.push({"pages/a": "1"}))
     bad = agent.author.push({"pages/a": "2"}, "the bad one")
@@ -54,7 +55,7 @@ done"""
         rollback.kill()
         rollback.wait()
     assert rollback.returncode == 0, told
-    assert f"{agent.gitea.url}/{REPOSITORY}/pulls/1" in told
+    assert f"https://git.example.org/{REPOSITORY}/pulls/1" in told
     assert agent.published("pages", "a") == "1"
     merged = agent.repository.pulls[0]["merge_commit_sha"]
     agent.settled(merged)
