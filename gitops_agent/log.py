@@ -46,3 +46,5 @@ def configure(mask: Callable[[str], str], *, level: str = "info", as_json: bool 
     # Each says per request what we say per change.
     for noisy in ("urllib3", "git", "docker", "watchdog", "waitress.queue"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # That a directory is watched no more while it was read is an error to it, and each publication of ours to us.
+    logging.getLogger("watchdog.observers.inotify").addFilter(lambda record: "thread is inactive" not in record.getMessage())
