@@ -88,7 +88,10 @@ def _ground(console: Console, blueprint: Blueprint, credentials: Credentials) ->
     if newer is None:
         return ground
     ground.close()
-    console.text(f"{blueprint.place} is at {blueprint.revision.sha[:10]}; what counts is {newer.revision.sha[:10]}: going by that")
+    console.text(
+        f"{blueprint.place} is at {blueprint.revision.sha[:10]}; what counts is {newer.revision.sha[:10]}: going by that. "
+        "What only the clone has counts once it is pushed"
+    )
     return Ground(newer, ground.make, credentials)
 
 

@@ -132,7 +132,7 @@ def a_clone_that_is_behind_is_not_gone_by(cloud: MiniCloud) -> None:
     docker("rm", "--force", f"{cloud.project}-agent-gitops-agent-1")
     done = cloud.bootstrap()
     assert done.status == 0, done.err + done.out
-    assert f"what counts is {newest[:10]}: going by that" in done.out
+    assert f"what counts is {newest[:10]}: going by that. What only the clone has counts once it is pushed" in done.out
     assert ":8300" in cloud.ask("here", "/v1/status/leader").json
     assert cloud.main() == newest
     git("reset", "--quiet", "--hard", newest, at=cloud.clone)

@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.nginx_workers import serving
+
 _CONF = """
 daemon off; pid {root}/pid; error_log {root}/log;
 events {{}}
@@ -80,10 +82,7 @@ class Nginx:
         with socket.socket() as probe:
             if self._process is None or probe.connect_ex(("127.0.0.1", self.port)):
                 return set()
-        master = self._process.pid
-        children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
-        titles = {pid: Path(f"/proc/{pid}/cmdline") for pid in children}
-        return {pid for pid, title in titles.items() if title.exists() and "shutting down" not in title.read_text()}
+        return serving(self._process.pid)
 
     def _until(self, condition: Any) -> None:
         ends = time.monotonic() + 60

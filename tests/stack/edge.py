@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from gitops_agent.model import Files
+from tests.nginx_workers import serving
 from tests.stack.backends import NETWORK, waited
 
 _ADDRESS = f"{NETWORK}.254"
@@ -92,9 +93,7 @@ class Edge:
         assert waited(lambda: not before & self._workers())
 
     def _workers(self) -> set[str]:
-        master = (self.root / "nginx.pid").read_text().strip()
-        children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
-        return {pid for pid in children if "shutting down" not in Path(f"/proc/{pid}/cmdline").read_text()}
+        return serving((self.root / "nginx.pid").read_text().strip())
 
     def _healthy(self) -> bool:
         with suppress(OSError):
