@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gitops_agent import targets
 from gitops_agent.cli import kinds, options
 from gitops_agent.cli.hooks import leaks
+from gitops_agent.cli.rendering import OWN, Rendering
 from gitops_agent.errors import AgentError, ConfigError, InvalidRevision
 from gitops_agent.model import Files
 from gitops_agent.reconcile.desired import folders, parse
@@ -19,11 +20,7 @@ from gitops_agent.settings.load import read
 from gitops_agent.target import Site, Target
 
 if TYPE_CHECKING:
-    from gitops_agent.cli.rendering import Rendering
     from gitops_agent.settings import AgentSettings
-
-_OWN = "agent/agent.toml"
-"""Where a repository that describes a whole mini-cloud has the agent's own settings."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ class Bench:
         if self._settings is not None:
             known = list(self._settings.environments)
             return [options.the_one(wanted, known)] if wanted else known
-        return [wanted] if wanted else self._rendering.environments()
+        return self._rendering.environments(wanted)
 
     def check(self, environment: str) -> list[Finding]:
         """One finding a target; a mistake in a template prevents all."""
@@ -73,7 +70,7 @@ class Bench:
         try:
             targets = self._targets(environment, tree)
         except ConfigError as error:
-            return [Finding(environment, error=str(error), file=_OWN)]
+            return [Finding(environment, error=str(error), file=OWN)]
         found = [self._parsed(environment, target, tree) for target in targets]
         if not self._programs:
             return found
@@ -115,8 +112,8 @@ class Bench:
 
     def _targets(self, environment: str, tree: Files) -> list[Target]:
         settings = self._settings
-        if settings is None and _OWN in tree:
-            settings = read(tree[_OWN].decode(), Path(_OWN), self._rendering.wanted)
+        if settings is None and OWN in tree:
+            settings = read(tree[OWN].decode(), Path(OWN), self._rendering.wanted)
         if settings is None or environment not in settings.environments:
             guessed = {path: content for path, content in tree.items() if self._rendering.wanted(path)}
             return kinds.guess(guessed, environment, self._rendering.key)

@@ -66,7 +66,7 @@ def check(
 
     changed = frozenset(os.environ.get(CHANGED, "").splitlines()) if changed_only else frozenset()
     with Rendering(path, changed) as rendering, ThreadPoolExecutor(1) as beside:
-        for name in [] if config else [environment] if environment else rendering.environments():
+        for name in [] if config else rendering.environments(environment):
             rendering.begin(name)  # what follows takes as long to import
         from gitops_agent.cli.bench import Bench
 
@@ -115,7 +115,7 @@ def render(
     from gitops_agent.secret import mask
 
     with Rendering(path) as rendering:
-        rendered = rendering.tree(environment or options.the_one("", rendering.environments()))
+        rendered = rendering.tree(options.the_one(environment, rendering.environments(environment)))
     patterns = only or ["*"]
     tree = {file: content for file, content in rendered.items() if any(fnmatchcase(file, pattern) for pattern in patterns)}
     console = Console()

@@ -15,6 +15,9 @@ from gitops_agent.cli.worktree import WorkTree
 from gitops_agent.model import Files
 from gitops_agent.render import Renderer
 
+OWN = "agent/agent.toml"
+"""Where a repository that describes a whole mini-cloud has the agent's own settings."""
+
 
 class Rendering:
     """No system is asked and no secret resolved: each is a placeholder signed with `key`."""
@@ -43,20 +46,22 @@ class Rendering:
             begun.cancel()
         self._opened.close()
 
-    def environments(self) -> list[str]:
-        """Those that values/ has a file for; without any there is one, `default`."""
+    def environments(self, wanted: str = "") -> list[str]:
+        """The one that is wanted, or those that values/ has a file for; without any there is one, `default`."""
+        if wanted:
+            return [wanted]
         named = {Path(file).stem for file in self.files if file.startswith("values/") and file.endswith(".yaml")}
         return sorted(named - {"common"}) or ["default"]
 
     @property
     def folders(self) -> frozenset[str]:
         """Those at the top, as far as they count."""
-        return frozenset(file.partition("/")[0] for file in self.files if "/" in file and self.wanted(file))
+        return frozenset(filter(self.wanted, _folders(self.files)))
 
     @property
     def left_out(self) -> frozenset[str]:
         """Folders that the change does not reach."""
-        return frozenset(file.partition("/")[0] for file in self.files if "/" in file and not self.wanted(file)) - {"values"}
+        return _folders(self.files) - self.folders - {"values"}
 
     def wanted(self, path: str) -> bool:
         """Whether a file or folder counts."""
@@ -66,10 +71,14 @@ class Rendering:
         """Renders the environment, if nobody has begun that, after those that were begun before."""
         if environment not in self._begun:
             given = self.files, environment, self._revision, self.key
-            wanted = None if self._reach is None else lambda path: path.startswith("agent/") or self.wanted(path)
+            wanted = None if self._reach is None else lambda path: path.removesuffix(".j2") == OWN or self.wanted(path)
             self._begun[environment] = self._thread.submit(self._renderer.render, *given, wanted)
         return self._begun[environment]
 
     def tree(self, environment: str) -> Files:
         """All of it. Raises InvalidRevision."""
         return self.begin(environment).result()
+
+
+def _folders(files: Files) -> frozenset[str]:
+    return frozenset(file.partition("/")[0] for file in files if "/" in file)

@@ -91,24 +91,18 @@ class Validation:
         self._source.mark_good(revision)
 
     def _subject(self, revision: Revision) -> Subject:
-        files = self._source.read(revision)
-        task = self._task(revision).told(self._changed(files))
+        files, applied = self._source.read(revision), self._source.applied()
+        before = {} if applied is None else self._source.read(applied)
+        task = self._task(before, files)
+        if applied is not None and self._source.is_good(applied):  # then what did not change since was judged
+            task = task.told(path for path in {*before, *files} if before.get(path) != files.get(path))
         pinned = task.on_commit(self._terms.git, revision.sha), self._terms.pipeline
         return Subject(revision.sha, _KEY, revision.sha, CONTEXT, lambda: packed(files), task, pinned)
 
-    def _changed(self, files: Files) -> list[str]:
-        """The paths in which these differ from the last applied files, if those were found good: what is not named was judged."""
-        applied = self._source.applied()
-        if applied is None or not self._source.is_good(applied):
-            return []
-        good = self._source.read(applied)
-        return [path for path in {*good, *files} if good.get(path) != files.get(path)]
-
-    def _task(self, revision: Revision) -> TaskFile:
+    def _task(self, before: Files, files: Files) -> TaskFile:
         """From the last applied revision; the first commits, until one was applied that has the file, bring their own."""
         path = self._terms.task
-        for base in (self._source.applied(), revision):
-            content = None if base is None else self._source.read(base).get(path)
-            if content is not None:
-                return TaskFile.parse(path, content, self._terms.image)
-        raise InvalidRevision("the task file that validates commits is not there", file=path)
+        content = before.get(path, files.get(path))
+        if content is None:
+            raise InvalidRevision("the task file that validates commits is not there", file=path)
+        return TaskFile.parse(path, content, self._terms.image)
