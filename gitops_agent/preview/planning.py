@@ -86,11 +86,11 @@ def _live(reader: Target, wanted: State, before: State, last: LastApplied, key: 
     settings = reader.settings
     said = [resource for state in (wanted, before) for resource in state]
     hidden = {resource.name for resource in said if references(resource.spec, key) or not reader.tells(resource)}
-    observed = _without(hidden, reader.observe(wanted))
+    shown = _without(hidden, wanted)
     plan = compare(
         reader.name,
-        _without(hidden, wanted),
-        observed,
+        shown,
+        _without(hidden, reader.observe(shown)),
         applied=lambda: last.state(reader.name, key, _no_secrets, settings.secrets),
         adopt=settings.adopt,
         prune=settings.prune,

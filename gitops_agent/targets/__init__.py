@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pkgutil
+from functools import cache
 from importlib import import_module
 
 from gitops_agent.target import Target
 
 
+@cache
 def kinds() -> list[str]:
     """Every kind there is, without importing any."""
     return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))

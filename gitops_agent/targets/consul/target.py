@@ -149,8 +149,12 @@ class Consul(Target):
 
     def reader(self) -> Target | None:
         file = self.settings.preview_token_file
-        update = {"token_file": file, "preview_token_file": None}
+        update = {"token_file": file, "preview_token_file": None, "token_directory": None}
         return None if file is None else Consul(self.settings.model_copy(update=update), self.site)
+
+    def tells(self, resource: Resource) -> bool:
+        """Consul shows no token's secret to whoever may only read."""
+        return label(resource.name) != "token" and super().tells(resource)
 
     def close(self) -> None:
         self._client.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import ClassVar
 
 from gitops_agent.adopted import Adopted
 from gitops_agent.errors import InvalidRevision
@@ -24,6 +25,8 @@ from gitops_agent.targets.vault.resource_type import NOTHING, ResourceType
 from gitops_agent.targets.vault.settings import VaultSettings
 from gitops_agent.targets.vault.tokens import Tokens, with_reason
 
+_SECRET = frozenset({"kv", "token"})
+"""Labels of what is a secret, or kept in one's file."""
 _HOLDING = {"engine": "all that is in {}", "auth": "all tokens that were issued through {}, and its roles"}
 """What is lost with resources of a type."""
 
@@ -33,6 +36,8 @@ class Vault(Target):
 
     Settings = VaultSettings
     serves_secrets = True
+    not_looked_at: ClassVar[frozenset[str]] = frozenset()
+    """Labels of what is not asked for, whoever owns it."""
 
     def __init__(self, settings: VaultSettings, site: Site) -> None:
         super().__init__(settings, site)
@@ -74,7 +79,8 @@ class Vault(Target):
             self._client.unseal(self.settings.unseal_keys_file)
         adopted = {name: Note(written) for name, written in self._adopted.notes().items()}
         known = {**adopted, **self._record.look()}
-        owned = {name: note for name, note in known.items() if self.settings.allows(name)}
+        allowed = (name for name in known if self.settings.allows(name) and label(name) not in self.not_looked_at)
+        owned = {name: known[name] for name in allowed}
         # What a target never had to do with is not asked for, and needs no permission.
         concerned = {label(name) for name in (*desired.resources, *owned)}
         if concerned & {"path", "kv"}:
@@ -106,10 +112,19 @@ class Vault(Target):
     def reader(self) -> Target | None:
         file = self.settings.preview_token_file
         update = {"token_file": file, "preview_token_file": None, "role_id": "", "secret_id_file": None, "unseal_keys_file": None}
-        return None if file is None else Vault(self.settings.model_copy(update=update), self.site)
+        return None if file is None else _Reader(self.settings.model_copy(update=update), self.site)
+
+    def tells(self, resource: Resource) -> bool:
+        return label(resource.name) not in _SECRET and super().tells(resource)
 
     def close(self) -> None:
         self._client.close()
+
+
+class _Reader(Vault):
+    """Needs no right to read a secret, nor the file of a token."""
+
+    not_looked_at = _SECRET
 
 
 def _holds_data(change: Change) -> bool:
