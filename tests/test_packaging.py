@@ -110,13 +110,17 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return opt / "bin/gitops-agent"
 
 
+def _run(program: Path, at: Path, *arguments: str) -> str:
+    done = subprocess.run([program, *arguments], cwd=at, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr + done.stdout
+    return done.stdout
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_program_works_from_the_image_s_wheel(installed: Path, tmp_path: Path) -> None:
     def run(*arguments: str) -> str:
-        done = subprocess.run([installed, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr + done.stdout
-        return done.stdout
+        return _run(installed, tmp_path, *arguments)
 
     assert run("--version") == f"gitops-agent {__version__}\n"
     run("init", "config", "--domain", "mini.test")
@@ -126,3 +130,20 @@ def test_the_program_works_from_the_image_s_wheel(installed: Path, tmp_path: Pat
     run("hooks", "install", "config")
     there = {path.name for path in installed.parent.parent.glob("lib/python3*/site-packages/*.dist-info")}
     assert not {name for name in there if name.startswith(("pip-", "pytest-", "nginx"))}, "more than the agent needs"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_what_validates_works_from_bytecode_alone(installed: Path, tmp_path: Path) -> None:
+    """As in the image `checkers`, whose files are half as many for it."""
+    shutil.copytree(installed.parent.parent, tmp_path / "opt", symlinks=True)
+    (command,) = (step.words for step in _steps() if step.stage == "checking" and "compileall" in step.words)
+    command = command.replace("/usr/local/lib/python3*", "").replace("/opt/gitops-agent", str(tmp_path / "opt"))
+    assert "/usr" not in command, "it deletes"
+    environment = {**os.environ, "PATH": f"{tmp_path}/opt/bin:{os.environ['PATH']}"}
+    subprocess.run(["sh", "-ec", command], env=environment, check=True)
+    assert not [*(tmp_path / "opt/lib").rglob("*.py")]
+    program = tmp_path / "opt/bin/gitops-agent"
+    program.write_text(program.read_text().replace(str(installed.parent), str(program.parent)))
+    said = _run(program, tmp_path, "init", "config", "--domain", "mini.test") and _run(program, tmp_path, "check", "config")
+    assert "mini-cloud/compose" in said

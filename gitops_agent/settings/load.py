@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -105,6 +105,6 @@ def _fields_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
     return list(model.model_fields)
 
 
-def _nearest(name: str, valid: list[str]) -> str:
+def _nearest(name: str, valid: Sequence[str]) -> str:
     near = difflib.get_close_matches(name, valid, n=1)
     return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(valid)}" if valid else ""

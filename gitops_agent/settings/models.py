@@ -189,7 +189,7 @@ class AgentSettings(Table):
     """The least serious messages that are logged."""
     keep_runs: int = Field(default=1000, ge=10)
     """Runs that the journal keeps for each environment."""
-    serve: ServeSettings = Field(default_factory=ServeSettings)
-    secrets: SecretSettings = Field(default_factory=SecretSettings)
+    serve: ServeSettings = ServeSettings()
+    secrets: SecretSettings = SecretSettings()
     environments: dict[str, InstanceOf[EnvironmentSettings]] = Field(default_factory=dict)
     """`[environments.NAME]`; names are lower-case letters, digits and hyphens."""

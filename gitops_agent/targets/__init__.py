@@ -10,9 +10,10 @@ from gitops_agent.target import Target
 
 
 @cache
-def kinds() -> list[str]:
+def kinds() -> tuple[str, ...]:
     """Every kind there is, without importing any."""
-    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    modules = (module.name for module in pkgutil.iter_modules(__path__))
+    return tuple(sorted(name.replace("_", "-") for name in modules if not name.startswith("_")))
 
 
 def load(kind: str) -> type[Target]:
