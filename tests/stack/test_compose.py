@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import subprocess
 import tomllib
@@ -134,6 +135,26 @@ def test_pgadmin_lets_an_owner_in_whose_domain_is_nobody_else_s() -> None:
     services = yaml.safe_load(tree(overlay="owner: {name: ann, email: ann@home.test}")["compose/compose.yaml"])["services"]
     named = services["pgadmin"]["environment"]["PGADMIN_CONFIG_ALLOW_SPECIAL_EMAIL_DOMAINS"]
     assert ast.literal_eval(named) == ["test", "home.test"]
+
+
+def test_the_shell_of_pgadmins_image_hands_its_settings_on_as_they_are(services: dict[str, dict[str, Any]]) -> None:
+    """The official entry point expands them unquoted: into the text of a program, and into a file."""
+    environment = {name: str(value) for name, value in services["pgadmin"]["environment"].items() if "_CONFIG_" in name}
+    assert len(environment) == 2
+    for name, value in environment.items():
+        program = f'python3 -c "print(type("${{{name}}}").__name__)"' if name.endswith("_URI") else "echo str"
+        said = subprocess.run(
+            ["sh", "-c", f'{program}; echo {name} = $(eval "echo \\${name}")'],
+            env={"PATH": os.environ["PATH"], name: value.replace("open('/run/secrets/pgadmin-database').read()", "'secret'")},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.splitlines()
+        written = {}
+        exec(said[1], written)  # noqa: S102 -- as pgAdmin does it
+        assert said[0] == "str"
+        expected = "postgresql://pgadmin:secret@postgres:5432/pgadmin" if name.endswith("_URI") else ["test", "example.test"]
+        assert written[name] == expected
 
 
 def test_only_the_edge_and_nomad_are_published(services: dict[str, dict[str, Any]]) -> None:
