@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,6 +83,22 @@ def test_a_name_that_is_known_elsewhere_only_hides_no_mistake(here: Cli, tmp_pat
     assert looked(here, repo)["nginx"]["error"] == 'nginx/nginx.conf:4: invalid number of arguments in "proxy_buffers" directive'
     conf.write_text(text.replace("listen 80", "listen 192.0.2.1:80"))
     assert "bind() to 192.0.2.1:20080 failed" in looked(here, repo)["nginx"]["left_out"]
+
+
+def test_the_user_that_nginx_was_built_for_need_not_be_here(
+    here: Cli, cloud: Path, binary: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The official nginx runs as `nginx` unless told otherwise, and asks for that user where root starts it, also with -t."""
+    users = [line for line in Path("/etc/passwd").read_text().splitlines(keepends=True) if line.startswith("root:")]
+    (tmp_path / "passwd").write_text("".join(users))
+    (tmp_path / "bin").mkdir()
+    program = f'mount --bind {tmp_path}/passwd /etc/passwd && exec {binary("nginx")} "$@"'
+    start = f"unshare --mount sh -c '{program}' nginx" if os.geteuid() == 0 else binary("nginx")
+    (tmp_path / "bin/nginx").write_text(f'#!/bin/sh\nexec {start} "$@"\n')
+    (tmp_path / "bin/nginx").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    found = looked(here, cloud)["nginx"]
+    assert (found["looked"], found["error"], found["left_out"]) == ("nginx", "", "")
 
 
 def test_a_file_that_says_it_holds_none_is_left_alone(here: Cli, tmp_path: Path) -> None:

@@ -7,6 +7,9 @@ at only where it is named with a `*`.
 
 from __future__ import annotations
 
+import grp
+import os
+import pwd
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +40,8 @@ def rehearse(files: Files, config: str, live: Path, directory: Path) -> None:
     _make_certificate(directory)
     staged = lay_out(files, directory, lambda staged, content: _edited(moved(content, live, staged), directory))
     command = [program, "-t", "-q", "-e", "stderr", "-p", f"{directory}/", "-c", str(staged / config)]
+    if os.geteuid() == 0:  # or it looks for the user that it was built for, whom only its own image may have
+        command += ["-g", f"user {_name_of(os.geteuid())};"]
     for _ in range(_MOST):
         output = _run(command)
         unknown = next(_unknown(output), None)
@@ -57,6 +62,11 @@ def _edited(content: bytes, directory: Path) -> bytes:
     content = _LOW.sub(lambda match: match["before"] + str(int(match["port"]) + 20000).encode(), content)
     content = _USER.sub(rb"\g<before># the one who looks", content)
     return _WRITTEN.sub(lambda match: match["before"] + bytes(directory / "written"), content)
+
+
+def _name_of(user: int) -> str:
+    found = pwd.getpwuid(user)
+    return f"{found.pw_name} {grp.getgrgid(found.pw_gid).gr_name}"
 
 
 def _make_certificate(directory: Path) -> None:
