@@ -151,7 +151,7 @@ def test_the_shell_of_pgadmins_image_hands_its_settings_on_as_they_are(services:
             check=True,
         ).stdout.splitlines()
         written = {}
-        exec(said[1], written)  # noqa: S102 -- as pgAdmin does it
+        exec(said[1], written)  # as pgAdmin does it
         assert said[0] == "str"
         expected = "postgresql://pgadmin:secret@postgres:5432/pgadmin" if name.endswith("_URI") else ["test", "example.test"]
         assert written[name] == expected
