@@ -54,19 +54,25 @@ def _event(number: int, fields: Mapping[str, str]) -> Event | None:
 
 
 class Log:
-    """The end of what a build printed, and why it did not succeed. Both pass through `hide`."""
+    """The end of what a build's task printed, or what was said before where none began, and why the build did not succeed. Both pass
+    through `hide`."""
 
     def __init__(self, hide: Callable[[str], str]) -> None:
         self._hide = hide
         self._pieces: deque[str] = deque()
         self._size = 0
         self._cut = False
+        self._begun = False
         self._reason = ""
 
     def add(self, event: Event) -> None:
         data = event.data
         if event.name == "log":
             self._append(str(data.get("payload", "")))
+        elif event.name == "start-task" and not self._begun:  # again where Concourse itself was started anew meanwhile
+            self._begun = True
+            self._pieces.clear()  # of its image and its inputs
+            self._size = 0
         elif event.name == "error":
             self._reason = str(data.get("message", ""))
         elif event.name.startswith("finish-") and data.get("exit_status"):

@@ -36,6 +36,14 @@ def test_a_task_that_fails_says_why(builds: Builds) -> None:
     assert build.status() is BuildStatus.FAILED
 
 
+def test_what_concourse_says_of_an_image_is_not_the_tasks(fake: FakeConcourse, log_in: Callable[..., Session]) -> None:
+    """Otherwise it would be the last line of one that fails and says nothing."""
+    image = {"image_resource": {"type": "registry-image", "source": {"repository": "checkers"}}}
+    plan = in_order(task("check", {"platform": "linux", **image, "run": {"path": "sh", "args": ["-c", "exit 3"]}}))
+    verdict = Builds(log_in(fake.url)).start(plan).follow(never, 30)
+    assert (verdict.status, verdict.log, verdict.reason) == (BuildStatus.FAILED, "", "exit status 3")
+
+
 def test_what_concourse_cannot_do_is_errored(builds: Builds) -> None:
     verdict = builds.start(in_order(task("check", {"platform": "linux", "run": {"path": "true"}}))).follow(never, 30)
     assert (verdict.status, verdict.good) == (BuildStatus.ERRORED, False)

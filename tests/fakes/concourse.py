@@ -153,9 +153,7 @@ class FakeConcourse:
             names |= {"pipeline_id": self.pipelines.number(team, pipeline), "pipeline_name": pipeline}
         number = len(self.builds) + 1
         self.builds[number] = build = Build(number, plan, names, self.artifacts, workers=self.workers)
-        reply = Reply(201, build.to_json())
-        build.thread.start()
-        return reply
+        return Reply(201, {**build.to_json(), "status": "started"})
 
     def _trigger(self, team: str, pipeline: str, job: str) -> Reply:
         """As if each pinned version was found at once."""

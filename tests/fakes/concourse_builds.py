@@ -30,6 +30,7 @@ class Build:
         self._child: subprocess.Popen[bytes] | None = None
         self._aborted = False
         self.thread = threading.Thread(target=self._run, args=(plan, workers), daemon=True)
+        self.thread.start()
 
     def to_json(self) -> Json:
         number = self.number
@@ -68,9 +69,13 @@ class Build:
         origin = {"id": step["id"]}
         self._say("initialize-task", {"origin": origin})
         config = step["task"].get("config") or {}
-        if "rootfs_uri" not in config:
+        if not {"rootfs_uri", "image_resource"} & config.keys():
             self._say("error", {"message": "rootfs must not be empty", "origin": origin})
             return "errored"
+        if "image_resource" in config:
+            cached = "\x1b[1;36mINFO: found existing resource cache\x1b[0m\r\n\r\n"
+            self._say("log", {"payload": cached, "origin": {"id": f"{step['id']}/image-get", "source": "stderr"}})
+        self._say("start-task", {"origin": origin, "config": {"platform": "linux", "image": "", "run": config["run"]}})
         command = [config["run"]["path"], *config["run"].get("args", [])]
         with self.changed:
             if self._aborted:
