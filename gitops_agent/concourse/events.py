@@ -54,8 +54,8 @@ def _event(number: int, fields: Mapping[str, str]) -> Event | None:
 
 
 class Log:
-    """The end of what a build's task printed, or what was said before where none began, and why the build did not succeed. Both pass
-    through `hide`."""
+    """The end of what a build's task printed (what was said before, where none began), and why the build did not succeed. Both
+    pass through `hide`."""
 
     def __init__(self, hide: Callable[[str], str]) -> None:
         self._hide = hide
