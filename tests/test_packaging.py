@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -119,9 +120,7 @@ def _run(program: Path, at: Path, *arguments: str) -> str:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_program_works_from_the_image_s_wheel(installed: Path, tmp_path: Path) -> None:
-    def run(*arguments: str) -> str:
-        return _run(installed, tmp_path, *arguments)
-
+    run = partial(_run, installed, tmp_path)
     assert run("--version") == f"gitops-agent {__version__}\n"
     run("init", "config", "--domain", "mini.test")
     assert (tmp_path / "config/.gitignore").exists()

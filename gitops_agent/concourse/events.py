@@ -72,7 +72,7 @@ class Log:
         elif event.name == "start-task" and not self._begun:  # again where Concourse itself was started anew meanwhile
             self._begun = True
             self._pieces.clear()  # of its image and its inputs
-            self._size = 0
+            self._size, self._cut = 0, False
         elif event.name == "error":
             self._reason = str(data.get("message", ""))
         elif event.name.startswith("finish-") and data.get("exit_status"):

@@ -29,7 +29,7 @@ from tests.targets.postgres.server import PostgresServer
 
 _PREVIEWS = "previews: true"
 _WITHOUT_NOMAD = "features: {nomad_workload_identity: false}"
-base, head = Revision("main", "b" * 40), Revision("main", "a" * 40)
+_BASE, _HEAD = Revision("main", "b" * 40), Revision("main", "a" * 40)
 _LOGIN = "CONCOURSE_ADD_LOCAL_USER"
 
 
@@ -46,9 +46,8 @@ def _target(kind: str, place: Path, **settings: Any) -> Target:
 
 def _section(target: Target, branch: Files, merged: Files) -> Section:
     """What a pull request is told that makes `branch`, which is applied, `merged`."""
-    states = {base: target.parse(branch), head: target.parse(merged)}
-    read = lambda revision: {target.name: states[revision]}  # noqa: E731
-    (section,) = sections([target], KEY, read, base, head, base)
+    states = {_BASE: {target.name: target.parse(branch)}, _HEAD: {target.name: target.parse(merged)}}
+    (section,) = sections([target], KEY, states.__getitem__, _BASE, _HEAD, _BASE)
     return section
 
 
@@ -125,7 +124,7 @@ def test_the_user_of_concourse_looks_at_the_pipelines_of_team_main(tmp_path: Pat
 def test_consuls_token_looks_at_what_is_there_and_changes_nothing(
     binary: Callable[[str], str], free_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    """Somebody has changed a role by hand; tokens, whose secrets nobody is shown who may only read, are those of the branch."""
+    """Somebody has changed a policy by hand; tokens, whose secrets nobody is shown who may only read, are those of the branch."""
     (tmp_path / "consul").mkdir()
     server = ConsulServer(binary("consul"), tmp_path / "consul", free_port)
     try:

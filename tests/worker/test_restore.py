@@ -37,20 +37,23 @@ def runs_of(agent: Running, sha: str) -> int:
 
 def test_what_was_applied_is_brought_back_and_the_next_commit_is_taken(agent: Running) -> None:
     """Failure mode 49."""
-    told = agent.path / "red-was-seen"
-    configure(agent, first=f"test ! -e {agent.path}/bad-was-here || until test -e {told}; do sleep 0.02; done")
+    pending, red = agent.path / "pending-was-seen", agent.path / "red-was-seen"  # a report that is overtaken is never sent
+    waits = f"test $(cat {{directory}}/a) = 1 || until test -e {pending}; do sleep 0.02; done"
+    configure(agent, first=f"{waits}; test ! -e {agent.path}/bad-was-here || until test -e {red}; do sleep 0.02; done")
     agent.start()
     good = agent.author.push({"first/a": "1", "second/a": "1"})
     agent.settled(good)
     bad = agent.author.push({"first/a": "2", "first/b": "2", "second/a": "bad"})
+    agent.settled(bad, "pending")
+    pending.touch()
     agent.settled(bad, "failure")
-    told.touch()  # a report that is overtaken before it left is never sent
+    red.touch()
     eventually(lambda: "brought back" in said(agent, bad)[-1][1])
     assert (agent.published("first", "a"), agent.published("first", "b"), agent.published("second", "a")) == ("1", None, "1")
-    before, after = said(agent, bad)[-2:]
-    assert (before[0], after[0]) == ("failure", "failure"), "red before the way back is over"
-    assert before[1].startswith(f"bringing back {good[:10]}; ")
-    assert after[1].startswith(f"brought back {good[:10]}; ")
+    states, texts = zip(*said(agent, bad), strict=True)
+    assert states == ("pending", "failure", "failure"), "red before the way back is over"
+    assert texts[1].startswith(f"bringing back {good[:10]}; ")
+    assert texts[2].startswith(f"brought back {good[:10]}; ")
     eventually(lambda: said(agent, bad, "gitops/test/second"))
     assert said(agent, bad, "gitops/test/first") == [("failure", "brought back: 1 updated, 1 deleted")]
     assert agent.environment()["last_applied_revision"]["sha"] == good
@@ -177,5 +180,5 @@ def test_a_commit_that_ends_the_way_back_and_is_no_good_either_does_not_leave_it
     agent.settled(broken, "error")
     eventually(lambda: ref(agent, "restoring") == "")
     assert agent.published("first", "a") == "1"
-    eventually(lambda: f"brought back {good[:10]}" in str(said(agent, bad)))
-    assert agent.state(bad) == "failure"
+    agent.settled(bad, "failure")
+    eventually(lambda: f"brought back {good[:10]}" in said(agent, bad)[-1][1])

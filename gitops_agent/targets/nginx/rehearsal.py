@@ -41,7 +41,7 @@ def rehearse(files: Files, config: str, live: Path, directory: Path) -> None:
     staged = lay_out(files, directory, lambda staged, content: _edited(moved(content, live, staged), directory))
     command = [program, "-t", "-q", "-e", "stderr", "-p", f"{directory}/", "-c", str(staged / config)]
     if os.geteuid() == 0:  # or it looks for the user that it was built for, whom only its own image may have
-        command += ["-g", f"user {_name_of(os.geteuid())};"]
+        command += ["-g", f"user {_root()};"]
     for _ in range(_MOST):
         output = _run(command)
         unknown = next(_unknown(output), None)
@@ -64,8 +64,9 @@ def _edited(content: bytes, directory: Path) -> bytes:
     return _WRITTEN.sub(lambda match: match["before"] + bytes(directory / "written"), content)
 
 
-def _name_of(user: int) -> str:
-    found = pwd.getpwuid(user)
+def _root() -> str:
+    """With its group, whose name is another one elsewhere."""
+    found = pwd.getpwuid(0)
     return f"{found.pw_name} {grp.getgrgid(found.pw_gid).gr_name}"
 
 

@@ -25,8 +25,6 @@ from gitops_agent.targets.vault.resource_type import NOTHING, ResourceType
 from gitops_agent.targets.vault.settings import VaultSettings
 from gitops_agent.targets.vault.tokens import Tokens, with_reason
 
-_SECRET = frozenset({"kv", "token"})
-"""Labels of what is a secret, or kept in one's file."""
 _HOLDING = {"engine": "all that is in {}", "auth": "all tokens that were issued through {}, and its roles"}
 """What is lost with resources of a type."""
 
@@ -114,9 +112,6 @@ class Vault(Target):
         update = {"token_file": file, "preview_token_file": None, "role_id": "", "secret_id_file": None, "unseal_keys_file": None}
         return None if file is None else _Reader(self.settings.model_copy(update=update), self.site)
 
-    def tells(self, resource: Resource) -> bool:
-        return label(resource.name) not in _SECRET and super().tells(resource)
-
     def close(self) -> None:
         self._client.close()
 
@@ -124,7 +119,10 @@ class Vault(Target):
 class _Reader(Vault):
     """Needs no right to read a secret, nor the file of a token."""
 
-    not_looked_at = _SECRET
+    not_looked_at = frozenset({"kv", "token"})
+
+    def tells(self, resource: Resource) -> bool:
+        return label(resource.name) not in self.not_looked_at and super().tells(resource)
 
 
 def _holds_data(change: Change) -> bool:
