@@ -20,6 +20,10 @@ Secrets are still placeholders in them."""
 CHANGED = "GITOPS_AGENT_CHANGED"
 """The variable in which the task of a validation finds the paths that changed since files that were found good, one a line."""
 
+PACKED = "GITOPS_AGENT_PACKED"
+"""The variable in which a task that names it among its params finds all files, where they are few enough: a tar archive, compressed
+by gzip, in base64. Empty where they are its input."""
+
 
 class Outcome(StrEnum):
     """How a run ended."""

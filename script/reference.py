@@ -24,7 +24,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from gitops_agent import targets
-from gitops_agent.cli.main import app
+from gitops_agent.cli.commands import program
 from gitops_agent.settings import AgentSettings, EnvironmentSettings
 from gitops_agent.target import Seconds, TargetSettings
 
@@ -62,7 +62,7 @@ def commands() -> str:
 def _help(*command: str) -> str:
     told = io.StringIO()
     with redirect_stdout(told):
-        app([*command, "--help"], prog_name="gitops-agent", standalone_mode=False)
+        program()([*command, "--help"], prog_name="gitops-agent", standalone_mode=False)
     return f"```text\n{told.getvalue().rstrip()}\n```\n"
 
 

@@ -13,7 +13,7 @@ import typer
 from gitops_agent.cli import options
 from gitops_agent.cli.console import Console
 from gitops_agent.errors import ConfigError
-from gitops_agent.model import CHANGED
+from gitops_agent.model import CHANGED, PACKED
 
 if TYPE_CHECKING:
     from gitops_agent.cli.bench import Finding
@@ -40,6 +40,8 @@ ChangedOnly = Annotated[
     ),
 ]
 
+Packed = Annotated[bool, typer.Option("--packed", help=f"The files are in ${PACKED}, where it is set: the agent puts them there.")]
+
 
 def check(
     path: Directory = Path(),
@@ -47,13 +49,14 @@ def check(
     config: AgentToml = None,
     programs: Programs = False,
     changed_only: ChangedOnly = False,
+    packed: Packed = False,
     as_json: options.AsJson = False,
 ) -> int:
     """Does every template render, is every file understood?
 
     Asks no system and needs no secret. What each folder is says --config, or agent/agent.toml of the repository; without these, a
     folder named as a kind (nginx/, nomad-apps/) is of that kind, any other is `files`. With --programs it says what could not be
-    told here, too. With --changed-only it leaves out what files that were found good before have in common with these: the agent
+    told here, too. With --changed-only it leaves out what files that were found good before have in common with these; the agent
     says so to the task that validates a commit. Made for git hooks and CI: exits with 1 when something is wrong.
     """
     from concurrent.futures import ThreadPoolExecutor
@@ -65,9 +68,10 @@ def check(
         return f"{finding.environment}/{finding.target}{kind}" if finding.target else finding.environment or "files"
 
     changed = frozenset(os.environ.get(CHANGED, "").splitlines()) if changed_only else frozenset()
-    with Rendering(path, changed) as rendering, ThreadPoolExecutor(1) as beside:
-        for name in [] if config else rendering.environments(environment):
-            rendering.begin(name)  # what follows takes as long to import
+    sent = os.environ.get(PACKED, "") if packed else ""
+    with Rendering(path, changed, sent) as rendering, ThreadPoolExecutor(1) as beside:
+        if not config:  # what follows takes as long to import as git and the renderer take
+            beside.submit(lambda: [rendering.begin(name) for name in rendering.environments(environment)])
         from gitops_agent.cli.bench import Bench
 
         bench = Bench(rendering, options.settings(config) if config else None, programs=programs)

@@ -1,49 +1,16 @@
-"""`gitops-agent`: all commands together, and how it ends when one of them cannot do its work."""
+"""`gitops-agent`, and how it ends when a command cannot do its work."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from gitops_agent import __version__
-from gitops_agent.cli import adopt, begin, bootstrap, check, doctor, look, operate, rollback, run, serve
-from gitops_agent.cli.demo import demo
-from gitops_agent.cli.help import CommandHelp, GroupHelp, paint
-from gitops_agent.cli.hooks import hooks
+from gitops_agent.cli import early
 from gitops_agent.errors import AgentError, ConfigError
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
 """Exit statuses; `run` adds one for «changed». WRONG: the command line or agent.toml is."""
-
-app = typer.Typer(cls=GroupHelp, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
-
-_COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
-    "Begin": (demo, begin.init, bootstrap.bootstrap, adopt.adopt, serve.serve),
-    "Before a push": (check.check, check.render, hooks),
-    "See": (look.status, look.runs, look.show, doctor.doctor),
-    "Do": (operate.sync, operate.approve, operate.suspend, operate.resume, run.plan, run.apply, rollback.rollback),
-}
-for _panel, _functions in _COMMANDS.items():
-    for _function in _functions:
-        app.command(cls=CommandHelp, rich_help_panel=_panel)(_function)
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"gitops-agent {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from. Works after a command, too.")] = False,
-) -> None:
-    """A push makes real systems what the commit says, and the commit says so."""
 
 
 def main() -> None:
@@ -53,8 +20,12 @@ def main() -> None:
 
 
 def _status(arguments: list[str], *, debug: bool) -> int:
+    wanted = arguments[0] if arguments else ""
     try:
-        status = app(arguments, prog_name="gitops-agent", standalone_mode=False)
+        early.begin(wanted)
+        from gitops_agent.cli.commands import program
+
+        status = program(wanted)(arguments, prog_name="gitops-agent", standalone_mode=False)
     except AgentError as error:
         if debug:
             raise
@@ -73,11 +44,15 @@ def _status(arguments: list[str], *, debug: bool) -> int:
             _complain(f"a bug of gitops-agent's own: {type(error).__name__}: {error}; --debug shows where")
             return FAILED
         return _explain(message(), error)
+    finally:
+        early.end()
     return status if isinstance(status, int) else 0
 
 
 def _explain(message: str, error: Any) -> int:
     """A mistake on the command line; no message means that somebody asked for nothing and gets help."""
+    import typer
+
     if not message or type(error).__name__ == "NoArgsIsHelpError":
         typer.echo(error.ctx.get_help())
         return WRONG
@@ -88,6 +63,9 @@ def _explain(message: str, error: Any) -> int:
 
 
 def _complain(message: str) -> None:
+    import typer
+
+    from gitops_agent.cli.help import paint
     from gitops_agent.secret import mask
 
     typer.echo(f"{paint('error:', 'red', sys.stderr)} {mask(message)}", err=True)

@@ -22,7 +22,8 @@ from gitops_agent.source.remote import Remote
 from gitops_agent.source.tree import Limits, TreeReader
 
 _TIMEOUT = 60.0
-_NO_COMMIT = "0" * 40
+NO_REVISION = Revision("main", "0" * 40)
+"""Where there is no commit."""
 
 
 class WorkTree:
@@ -70,7 +71,7 @@ class WorkTree:
         with suppress(CommandFailed):
             branch, sha = _outside(self._root, "rev-parse", "--abbrev-ref", "HEAD", "HEAD").split()
             return Revision(branch, sha)
-        return Revision("main", _NO_COMMIT)
+        return NO_REVISION
 
     def marked(self, attribute: str) -> set[str]:
         """The files whose attribute `attribute` is set, in a .gitattributes of the directory."""

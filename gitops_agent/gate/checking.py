@@ -174,7 +174,7 @@ class Checking:
 
     def _start(self, builds: Builds) -> Build:
         try:
-            return builds.start(self.subject.task.on(builds.upload(self.subject.archive())))
+            return builds.start(self.subject.task.on(self.subject.archive(), builds.upload))
         except (RoleMissing, ApplyFailed) as error:  # an operator may keep one-off builds to owners, and some versions know none
             if self.subject.pinned is None:
                 raise

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gitops_agent.concourse import Plan, git, in_order, task, uploaded
 from gitops_agent.document import Document
 from gitops_agent.errors import InvalidRevision
-from gitops_agent.model import CHANGED
+from gitops_agent.model import CHANGED, PACKED
 
 _STEP = "validate"
 _MOST_SAID = 32_768
 """Bytes of a variable; Linux takes 131,072 for one."""
+_MOST_CARRIED = 96_000
+"""Bytes of an archive that goes with the task, in a variable: a third more there, in base64."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,24 @@ class TaskFile:
         said = "\n".join(sorted(changed))
         if not said or len(said) > _MOST_SAID:
             return self
-        params = self.config.get("params")
-        return replace(self, config={**self.config, "params": {**(params if isinstance(params, Mapping) else {}), CHANGED: said}})
+        return self._with(CHANGED, said)
 
-    def on(self, artifact: int) -> Plan:
-        """A build that judges files that were sent to Concourse."""
-        return in_order(uploaded(self.given, artifact), task(_STEP, self.config))
+    def on(self, archive: bytes, upload: Callable[[bytes], int]) -> Plan:
+        """A build that judges the files in `archive`. They are its input, which `upload` sends to Concourse; or go with the task
+        that says so, where they are few enough: an input is a volume, and those Concourse waits for."""
+        if PACKED in self._params and len(archive) <= _MOST_CARRIED:
+            carrying = self._with(PACKED, b64encode(archive).decode()).config
+            return in_order(task(_STEP, {**carrying, "inputs": list(carrying.get("inputs") or ())[1:]}))
+        return in_order(uploaded(self.given, upload(archive)), task(_STEP, self.config))
 
     def on_commit(self, source: Mapping[str, Any], sha: str) -> Plan:
         """One that fetches the commit itself."""
         return in_order(git(self.given, source, sha), task(_STEP, self.config))
+
+    @property
+    def _params(self) -> Mapping[str, Any]:
+        params = self.config.get("params")
+        return params if isinstance(params, Mapping) else {}
+
+    def _with(self, name: str, value: str) -> TaskFile:
+        return replace(self, config={**self.config, "params": {**self._params, name: value}})

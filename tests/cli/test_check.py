@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from gitops_agent.model import CHANGED
+from gitops_agent.concourse import packed
+from gitops_agent.model import CHANGED, PACKED
 from tests.cli.conftest import Cli
 
 
@@ -196,3 +198,29 @@ def test_changed_only_is_a_part_of_the_whole(here: Cli, tmp_path: Path) -> None:
     for folder in ("nginx", "compose", "certificates", "grafana"):
         said = json.loads(here("check", repo, "--changed-only", "--json", env={CHANGED: f"{folder}/new"}).out)
         assert said == [whole[folder]]
+
+
+def test_packed_says_what_is_said_of_the_files(here: Cli, tmp_path: Path) -> None:
+    repo = tmp_path / "cloud"
+    assert here("init", repo, "--domain", "example.org").status == 0
+    (repo / "pages").mkdir()
+    (repo / "pages/broken.j2").write_text("{{ no.such }}")
+    (repo / "pages/plain").write_text("password = hunter2hunter2\n")  # not-a-secret
+    files = {str(path.relative_to(repo)): path.read_bytes() for path in repo.rglob("*") if path.is_file()}
+    for attributes in ("", "pages/plain not-a-secret\n"):
+        (repo / ".gitattributes").write_text(attributes)
+        sent = b64encode(packed({**files, ".gitattributes": attributes.encode()})).decode()
+        whole = here("check", repo, "--programs", "--packed", env={PACKED: ""})  # where nothing was sent, they lie there
+        assert here("check", "--programs", "--packed", env={PACKED: sent}) == whole
+        assert ("pages/plain:1: looks like" in whole.out) == (not attributes)
+        assert "pages/broken.j2:1: 'no' is undefined" in whole.out
+
+
+@pytest.mark.parametrize(
+    ("sent", "why"), [("H4sI", "Compressed file ended"), ("none", "not a gzip file"), ("an archive", "Only base64 data")]
+)
+def test_what_was_sent_and_is_no_archive_is_refused(here: Cli, tmp_path: Path, sent: str, why: str) -> None:
+    ended = here("check", tmp_path, "--packed", env={PACKED: sent})
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.startswith(f"error: $GITOPS_AGENT_PACKED cannot be read: {why}")
+    assert here("check", tmp_path, env={PACKED: sent}).status == 0, "only where that is asked for"

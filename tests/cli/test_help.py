@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gitops_agent import __version__
+from gitops_agent.cli.commands import program
 from tests.cli.conftest import Cli
 
 COMMANDS = [
@@ -35,6 +36,18 @@ COMMANDS = [
     "apply",
     "rollback",
 ]
+
+
+def test_a_command_is_built_alone() -> None:
+    """The others are not imported for it."""
+    for name in COMMANDS:
+        assert [command.name for command in program(name).registered_commands] == [name]
+    assert len(program("nonesuch").registered_commands) == len(program().registered_commands) == len(COMMANDS)
+
+
+def test_what_was_started_early_and_not_asked_for_is_ended(cli: Cli) -> None:
+    ended = cli("check", "--nonesuch")  # a process that is left would be a ResourceWarning, and an error there
+    assert (ended.status, ended.err.splitlines()[0]) == (2, "error: No such option: --nonesuch")
 
 
 def test_names_every_command(here: Cli) -> None:

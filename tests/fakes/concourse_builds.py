@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import signal
 import subprocess
 import tarfile
@@ -56,16 +57,16 @@ class Build:
         with TemporaryDirectory(prefix="fake-concourse-") as directory:
             for step in plan.get("do", [plan]):
                 if status == "succeeded" and "artifact_input" in step:
-                    self._unpack(step["artifact_input"], Path(directory))
+                    self._unpack(step["artifact_input"], Path(directory, "artifacts"))
                 if status == "succeeded" and "task" in step:
-                    status = self._task(step, directory)
+                    status = self._task(step, Path(directory))
         self._end("aborted" if self._aborted else status)
 
     def _unpack(self, given: Json, directory: Path) -> None:
         with tarfile.open(fileobj=io.BytesIO(self._artifacts[given["artifact_id"]])) as archive:
             archive.extractall(directory / given["name"], filter="data")
 
-    def _task(self, step: Json, directory: str) -> str:
+    def _task(self, step: Json, directory: Path) -> str:
         origin = {"id": step["id"]}
         self._say("initialize-task", {"origin": origin})
         config = step["task"].get("config") or {}
@@ -76,13 +77,18 @@ class Build:
             cached = "\x1b[1;36mINFO: found existing resource cache\x1b[0m\r\n\r\n"
             self._say("log", {"payload": cached, "origin": {"id": f"{step['id']}/image-get", "source": "stderr"}})
         self._say("start-task", {"origin": origin, "config": {"platform": "linux", "image": "", "run": config["run"]}})
+        begins = directory / "task"
+        begins.mkdir()
+        for given in config.get("inputs", []):
+            if (artifact := directory / "artifacts" / given["name"]).exists():
+                shutil.copytree(artifact, begins / given.get("path", given["name"]), dirs_exist_ok=True)
         command = [config["run"]["path"], *config["run"].get("args", [])]
         with self.changed:
             if self._aborted:
                 return "aborted"
             self._child = subprocess.Popen(
                 command,
-                cwd=directory,
+                cwd=begins,
                 env={**os.environ, **config.get("params", {})},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

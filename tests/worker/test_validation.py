@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.fakes.concourse import PASSWORD, USER, FakeConcourse
 from tests.worker.running import REPOSITORY, Running, eventually
@@ -289,6 +293,45 @@ def test_the_task_is_told_what_changed_since_files_that_were_found_good(validate
     assert told == {"GITOPS_AGENT_CHANGED": "new/b\npages/a\npages/gone"}
     said = validated.gitea.statuses(REPOSITORY, second, "gitops/test")[-1][1]
     assert said == "validation: build 2 failed: told new/b pages/a pages/gone"
+
+
+def test_a_task_that_asks_for_that_is_sent_the_files_in_a_variable_while_they_are_few(validated, concourse):
+    look = "echo $GITOPS_AGENT_PACKED | base64 -d | tar -xz; cat pages/a pages/sub/b; exit 1"
+    packed = {"platform": "linux", "rootfs_uri": "raw:///", "params": {"GITOPS_AGENT_PACKED": "", "MORE": "said"}}
+    task = {**packed, "inputs": [{"name": "config", "path": "."}], "run": {"path": "sh", "args": ["-c", look]}}
+    validated.start()
+    sha = validated.author.push({"ci/validate.yml": json.dumps(task), "pages/a": "one, ", "pages/sub/b": "two"})
+    validated.settled(sha, "error")
+    (step,) = concourse.builds[1].plan["do"]
+    assert step["task"]["config"]["inputs"] == []
+    assert step["task"]["config"]["params"]["MORE"] == "said"
+    said = validated.gitea.statuses(REPOSITORY, sha, "gitops/test")[-1][1]
+    assert said == "validation: build 1 failed: one, two"
+    assert not concourse.artifacts
+    many = validated.author.push({"pages/more": secrets.token_hex(100_000)})
+    validated.settled(many, "error")
+    assert concourse.builds[2].plan["do"][-1]["task"]["config"] == {**task}
+    assert set(concourse.artifacts) == {1}
+
+
+def test_the_task_file_that_init_writes_judges_what_was_pushed(validated, concourse):
+    task = yaml.safe_load(Path("repo-template/ci/validate.yaml").read_text())
+    here = {"rootfs_uri": "raw:///", "run": {"path": sys.executable, "args": ["-m", "gitops_agent", *task["run"]["args"]]}}
+    broken = {
+        "ci/validate.yml": json.dumps({**task, **here}),
+        "pages/a": "1",
+        "pages/b": "password = hunter2hunter2",
+    }  # not-a-secret
+    validated.start()
+    red = validated.author.push(broken)
+    validated.settled(red, "error")
+    said = validated.gitea.statuses(REPOSITORY, red, "gitops/test")[-1][1]
+    assert said.startswith("validation: build 1 failed: ✗ files pages/b:1: looks like a password")
+    validated.settled(validated.author.push({"pages/b": None}))
+    validated.settled(validated.author.push({"pages/a": "2"}))
+    told = [build.plan["do"][-1]["task"]["config"]["params"] for build in concourse.builds.values()]
+    assert [each.get("GITOPS_AGENT_CHANGED") for each in told] == [None, None, "pages/a"]
+    assert all(each["GITOPS_AGENT_PACKED"] for each in told)
 
 
 def test_files_that_nobody_has_judged_are_judged_whole(validated, concourse):
