@@ -19,9 +19,10 @@ from gitops_agent.concourse.session import Session
 from gitops_agent.errors import Unavailable
 from gitops_agent.secret import mask
 
-_SHARE, _SHORTEST, _LONGEST = 0.1, 0.1, 1.0
-"""How long a build may say nothing until it is asked for its status: a share of the time that it has been followed, and the limits
-of that in seconds. Concourse wakes those who read events twice a second only, and knows that a build has ended at once."""
+_FIRST, _SHARE, _SHORTEST, _LONGEST = 0.4, 0.05, 0.05, 1.0
+"""How long a build may say nothing until its status is asked for, in seconds: at first, while its container is made; then a share
+of the time that it has been followed, and the limits of that. Concourse wakes those who read events twice a second only, and knows
+that a build has ended at once."""
 
 
 class BuildStatus(StrEnum):
@@ -133,10 +134,12 @@ class Build:
         began = time.monotonic()
         ends = began + limit
         last: int | None = None
+        silence = _FIRST
         while True:
             looked = time.monotonic()
             status, before, ended = self.status(), last, False
-            silence = _LONGEST if status.ended else min(_LONGEST, max(_SHORTEST, (looked - began) * _SHARE))
+            if status.ended:
+                silence = _LONGEST
             headers = {} if last is None else {"Last-Event-ID": str(last)}
             with closing(self._session.lines(f"{self._path}/events", headers=headers, silence=silence)) as lines:
                 for event in events(lines):
@@ -154,6 +157,7 @@ class Build:
                 return Verdict(self.status(), log.reason, log.tail, stopped=stopped, overdue=not stopped)
             if last == before:
                 time.sleep(max(0.0, looked + silence - time.monotonic()))
+            silence = min(_LONGEST, max(_SHORTEST, (time.monotonic() - began) * _SHARE))
 
 
 def _object(answer: Answer) -> Mapping[str, Any]:
