@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -115,13 +116,18 @@ def test_an_image_is_pushed_once_and_known_by_its_id(registry: FakeRegistry, ima
         assert there.image("latest") == ""
         there.push(engine, image, "latest")
         assert there.image("latest") == engine.image(image) != ""
-        (layer,) = json.loads(registry.manifests["latest"])["layers"]
-        with tarfile.open(fileobj=io.BytesIO(registry.blobs[layer["digest"]])) as archive:
+        manifest = json.loads(registry.manifests["latest"])
+        (layer,) = manifest["layers"]
+        assert layer["mediaType"] == "application/vnd.docker.image.rootfs.diff.tar.gzip"
+        with tarfile.open(fileobj=io.BytesIO(gzip.decompress(registry.blobs[layer["digest"]]))) as archive:
             assert archive.extractfile("hello").read() == image.encode()  # type: ignore[union-attr] -- it is a file
         sent = registry.uploads
         there.push(engine, image, "other")
         assert registry.uploads == sent, "what is there is not sent again"
         assert engine.image("gitops-agent-test/no-such-image:1") == ""
+        layer["mediaType"] = layer["mediaType"].removesuffix(".gzip")  # as it was pushed before
+        registry.manifests["latest"] = json.dumps(manifest).encode()
+        assert there.image("latest") == "", "it is put there anew"
     finally:
         engine.close()
 
