@@ -224,3 +224,10 @@ def test_what_was_sent_and_is_no_archive_is_refused(here: Cli, tmp_path: Path, s
     assert (ended.status, ended.out) == (2, "")
     assert ended.err.startswith(f"error: $GITOPS_AGENT_PACKED cannot be read: {why}")
     assert here("check", tmp_path, env={PACKED: sent}).status == 0, "only where that is asked for"
+
+
+def test_a_name_that_leads_elsewhere_is_refused(here: Cli, tmp_path: Path) -> None:
+    sent = b64encode(packed({"../elsewhere": b""})).decode()
+    ended = here("check", tmp_path, "--packed", env={PACKED: sent})
+    assert ended.status == 2
+    assert "$GITOPS_AGENT_PACKED cannot be read: '..' would be extracted to" in ended.err
