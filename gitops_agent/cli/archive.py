@@ -6,6 +6,7 @@ import tarfile
 import zlib
 from base64 import b64decode
 from collections.abc import Iterator
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -34,9 +35,13 @@ class Archive:
 
     def files(self) -> Files:
         """Raises ConfigError where it cannot be read."""
+        return self._files
+
+    @cached_property
+    def _files(self) -> Files:
         try:
             with tarfile.open(fileobj=BytesIO(b64decode(self._packed, validate=True)), mode="r:gz") as archive:
-                return dict(_files(archive))
+                return dict(_contents(archive))
         except (ValueError, OSError, EOFError, zlib.error, tarfile.TarError) as error:
             raise ConfigError(f"${PACKED} cannot be read: {error}") from None
 
@@ -45,7 +50,7 @@ class Archive:
 
     def marked(self, attribute: str) -> set[str]:
         """As git understands the files .gitattributes in it, if there are any."""
-        files = self.files()
+        files = self._files
         if not any(attribute.encode() in content for path, content in files.items() if PurePosixPath(path).name == _ATTRIBUTES):
             return set()
         with TemporaryDirectory(prefix="gitops-agent-") as directory:
@@ -57,7 +62,7 @@ class Archive:
                 return tree.marked(attribute)
 
 
-def _files(archive: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
+def _contents(archive: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
     for told in archive:
         entry = tarfile.data_filter(told, "/nonexistent")  # refuses names that lead elsewhere
         content = archive.extractfile(entry) if entry.isfile() else None

@@ -310,18 +310,15 @@ def test_a_task_that_asks_for_that_is_sent_the_files_in_a_variable_while_they_ar
     assert not concourse.artifacts
     many = validated.author.push({"pages/more": secrets.token_hex(100_000)})
     validated.settled(many, "error")
-    assert concourse.builds[2].plan["do"][-1]["task"]["config"] == {**task}
+    assert concourse.builds[2].plan["do"][-1]["task"]["config"] == task
     assert set(concourse.artifacts) == {1}
 
 
 def test_the_task_file_that_init_writes_judges_what_was_pushed(validated, concourse):
     task = yaml.safe_load(Path("repo-template/ci/validate.yaml").read_text())
     here = {"rootfs_uri": "raw:///", "run": {"path": sys.executable, "args": ["-m", "gitops_agent", *task["run"]["args"]]}}
-    broken = {
-        "ci/validate.yml": json.dumps({**task, **here}),
-        "pages/a": "1",
-        "pages/b": "password = hunter2hunter2",
-    }  # not-a-secret
+    secret = "password = hunter2hunter2"  # not-a-secret
+    broken = {"ci/validate.yml": json.dumps({**task, **here}), "pages/a": "1", "pages/b": secret}
     validated.start()
     red = validated.author.push(broken)
     validated.settled(red, "error")
